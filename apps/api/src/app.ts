@@ -1,0 +1,113 @@
+/** The public HTTP server, apart from what it stands on: buildApp(deps, options) listens to nothing. */
+import { setMaxListeners } from 'node:events'
+import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { clientErrorAnswer } from './client-errors.ts'
+import type { ApiDeps, ApiOptions } from './deps.ts'
+import { docsRoutes } from './docs.ts'
+import type { ProblemCode } from './errors.ts'
+import { healthRoutes } from './health.ts'
+import { createMethods } from './methods.ts'
+import { type Problem, ProblemError, pathOf, sendProblem, statusOf } from './problem.ts'
+import { createRequestIds } from './request-id.ts'
+import { reservationRoutes } from './reservations.ts'
+import { createObserve } from './route.ts'
+import { slotRoutes } from './slots.ts'
+import { validatorCompiler } from './validation.ts'
+
+export const serverLimits = {
+  /** Metadata of 4 KiB, however it is escaped, fits. A batch has its own limit. */
+  bodyBytes: 64 * 1024,
+  pathPartCharacters: 500,
+  headersTimeoutMs: 10_000,
+  /** The whole request must have arrived by then. */
+  requestTimeoutMs: 15_000,
+  /** Above the 60 s after which common load balancers drop an idle connection: they, not we, close it. */
+  keepAliveTimeoutMs: 72_000,
+} as const
+
+export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
+  // Every client that waits listens to it.
+  setMaxListeners(0, deps.closing)
+  const app = fastify({
+    logger: false,
+    bodyLimit: serverLimits.bodyBytes,
+    requestTimeout: serverLimits.requestTimeoutMs,
+    keepAliveTimeout: serverLimits.keepAliveTimeoutMs,
+    http: { headersTimeout: serverLimits.headersTimeoutMs },
+    routerOptions: { maxParamLength: serverLimits.pathPartCharacters },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    genReqId: createRequestIds(options.instanceId),
+    // While closing, requests on open connections are still answered, and then told to close.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: clientErrorAnswer,
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(request, reply, problemOfError(error) ?? { code: 'bad-request' }),
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  acceptOnlyJson(app)
+  const methods = createMethods(app)
+  const context = { deps, options }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    done()
+  })
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const problem = problemOfError(error)
+    if (problem === null || statusOf(problem.code) >= 500) logFailure(deps, request, error)
+    return sendProblem(request, reply, problem ?? { code: 'internal' })
+  })
+  const observeUnrouted = createObserve(context, 'none', 'any')
+  app.addHook('onResponse', (request, reply, done) => {
+    if (request.is404) observeUnrouted(request, reply)
+    done()
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.of(pathOf(request.url))
+    if (allowed.length === 0) return sendProblem(request, reply, { code: 'not-found' })
+    reply.header('allow', allowed.join(', '))
+    return sendProblem(request, reply, { code: 'method-not-allowed', detail: `It has ${allowed.join(', ')}` })
+  })
+
+  slotRoutes(app, context)
+  reservationRoutes(app, context)
+  healthRoutes(app, context)
+  docsRoutes(app)
+  return app
+}
+
+/** A DELETE has no body here: clients that name a content type and send nothing with it are understood. */
+function acceptOnlyJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '' && request.method === 'DELETE') done(null, undefined)
+    else void parse(request, body, done)
+  })
+}
+
+const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+}
+
+/** Null for what is a fault of ours. */
+function problemOfError(error: FastifyError | ProblemError): Problem | null {
+  if (error instanceof ProblemError) return error.problem
+  const code = frameworkProblems[error.code]
+  if (code !== undefined) return { code }
+  const status = error.statusCode ?? 500
+  return status >= 400 && status < 500 ? { code: 'bad-request' } : null
+}
+
+/** The cause of a 5xx, for the operator only. An outage of the log is one line here and a metric. */
+function logFailure({ logger }: ApiDeps, request: FastifyRequest, error: Error): void {
+  const fields = { request_id: request.id, method: request.method, path: pathOf(request.url) }
+  if (error instanceof ProblemError)
+    logger.warn({ ...fields, code: error.problem.code, err: error.cause }, 'refused')
+  else logger.error({ ...fields, err: error }, 'unexpected error')
+}

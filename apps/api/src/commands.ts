@@ -1,0 +1,165 @@
+/** The command path: build, append to the log, and if the client asks for it wait for the decision. */
+import {
+  type AcceptedCommand,
+  COMMAND_SCHEMA_VERSION,
+  type CommandOutcome,
+  type Queue,
+  topics,
+} from '@ironsys/contracts'
+import {
+  LogOverloadedError,
+  LogUnavailableError,
+  OutcomeUnknownError,
+  type PartitionId,
+} from '@ironsys/engine'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { CursorKind, LogPlace } from './cursor.ts'
+import type { ApiDeps, ApiOptions } from './deps.ts'
+import { callerOf, type IdentityScope } from './identity.ts'
+import { patience, waitSecondsOf } from './prefer.ts'
+import { ProblemError } from './problem.ts'
+import type { Waiter } from './waiting.ts'
+
+export interface Submission {
+  readonly id: string
+  readonly scope: IdentityScope
+  /** The Idempotency-Key of the client, to be named again where the outcome is unknown. */
+  readonly key: string | null
+  /** What the answer is about, and what its cursor is bound to. */
+  readonly subjectId: string
+  readonly kind: CursorKind
+  readonly partition: number
+  /** The log's key. */
+  readonly logKey: string
+  /** The command without its envelope. */
+  readonly command: Readonly<Record<string, unknown>>
+}
+
+/** Asks the store for the outcome of the command that lies at `place`. */
+export type AskStoreAt = (place: LogPlace) => Promise<CommandOutcome | null>
+
+export interface Submitted {
+  readonly place: LogPlace
+  /** Null when the client did not wait, or not long enough. */
+  readonly outcome: CommandOutcome | null
+}
+
+export interface Commands {
+  /** Resolves when the command is durable. Throws a {@link ProblemError} when it is not, or not known to be. */
+  append(submission: Submission, replyTo: string | undefined): Promise<LogPlace>
+  /** Appends and, with `Prefer: wait`, waits; says so in the reply's headers. */
+  submit(
+    submission: Submission,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    askStore: AskStoreAt,
+  ): Promise<Submitted>
+  queue(place: LogPlace): Queue
+  cursor(place: LogPlace, subjectId: string, request: FastifyRequest): string
+}
+
+/** What a client is told to wait before it tries again. */
+const RETRY_AFTER_SECONDS = 1
+
+export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
+  const partitionIds: readonly PartitionId[] = Array.from({ length: options.partitions }, (_, partition) => {
+    return { topic: topics.reservationCommands, partition }
+  })
+
+  async function append(submission: Submission, replyTo: string | undefined): Promise<LogPlace> {
+    const { id, partition, kind } = submission
+    const partitionId = partitionIds[partition]
+    if (partitionId === undefined) throw new Error(`there is no partition ${partition}`)
+    const value = JSON.stringify({ v: COMMAND_SCHEMA_VERSION, id, reply_to: replyTo, ...submission.command })
+    try {
+      const { offset, timeMs } = await deps.log.append(partitionId, submission.logKey, value)
+      return { partition, offset, timeMs, kind }
+    } catch (error) {
+      throw appendProblem(error, submission, deps)
+    }
+  }
+
+  async function submitAndWait(
+    submission: Submission,
+    waiter: Waiter,
+    timeoutMs: number,
+    reply: FastifyReply,
+    askStore: AskStoreAt,
+  ): Promise<Submitted> {
+    let place: LogPlace
+    try {
+      place = await append(submission, options.instanceId)
+    } catch (error) {
+      waiter.close()
+      throw error
+    }
+    return {
+      place,
+      outcome: await waiter.outcome(timeoutMs, () => askStore(place), patience(reply, deps.closing)),
+    }
+  }
+
+  return {
+    append,
+    async submit(submission, request, reply, askStore) {
+      const waitSeconds = waitSecondsOf(request.headers.prefer)
+      const waiter = waitSeconds === null ? null : deps.waiting.open(submission.id)
+      if (waitSeconds === null || waiter === null) {
+        return { place: await append(submission, undefined), outcome: null }
+      }
+      reply.header('preference-applied', `wait=${waitSeconds}`)
+      return submitAndWait(submission, waiter, waitSeconds * 1000, reply, askStore)
+    },
+    queue: (place) => deps.progress.queue(place.partition, place.offset),
+    cursor: (place, subjectId, request) => deps.cursors.seal(place, subjectId, callerOf(request) ?? ''),
+  }
+}
+
+/** The body of the 202 to a command about something whose content is not in the request. */
+export function acceptedCommand(
+  commands: Commands,
+  submission: Submission,
+  place: LogPlace,
+  request: FastifyRequest,
+  message: string,
+): AcceptedCommand {
+  return {
+    id: submission.subjectId,
+    status: 'pending',
+    created_at: new Date(place.timeMs).toISOString(),
+    message,
+    queue: commands.queue(place),
+    cursor: commands.cursor(place, submission.subjectId, request),
+  }
+}
+
+export function sendPrivate(
+  reply: FastifyReply,
+  status: number,
+  location: string | null,
+  body: unknown,
+): FastifyReply {
+  if (location !== null) reply.header('location', location)
+  return reply
+    .code(status)
+    .header('content-type', 'application/json; charset=utf-8')
+    .header('cache-control', 'private, no-store')
+    .send(JSON.stringify(body))
+}
+
+function appendProblem(error: unknown, submission: Submission, deps: ApiDeps): unknown {
+  const retryAfterSeconds = RETRY_AFTER_SECONDS
+  if (error instanceof LogOverloadedError) {
+    return new ProblemError({ code: 'overloaded', retryAfterSeconds }, error)
+  }
+  if (error instanceof LogUnavailableError) {
+    return new ProblemError({ code: 'log-unavailable', retryAfterSeconds }, error)
+  }
+  if (!(error instanceof OutcomeUnknownError)) return error
+  const { id, subjectId, scope, key } = submission
+  const idempotencyKey = key ?? deps.identity.retryKey(scope, id)
+  return new ProblemError(
+    { code: 'outcome-unknown', id: subjectId, idempotencyKey, retryAfterSeconds },
+    error,
+  )
+}

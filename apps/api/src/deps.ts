@@ -1,0 +1,93 @@
+/** What the edge needs from the world. main.ts wires the real parts, tests pass their own. */
+import type { SnapshotCache } from '@ironsys/cache'
+import type { AuditDocument, CommandOutcome, ReservationDocument, SlotDocument } from '@ironsys/contracts'
+import type { CommandAppender } from '@ironsys/engine'
+import type { ApiMetrics, Logger } from '@ironsys/telemetry'
+import type { CursorCipher } from './cursor.ts'
+import type { Identity } from './identity.ts'
+import type { ProgressView } from './progress.ts'
+import type { Waiting } from './waiting.ts'
+
+export interface SlotFilter {
+  /** Starts at or after. RFC 3339, UTC, milliseconds; as is `to`. */
+  readonly from?: string
+  /** Starts before. */
+  readonly to?: string
+  /** True: only slots with units left; false: only those without. */
+  readonly available?: boolean
+  readonly limit: number
+  /** The last slot of the page before, in the order of (start_time, id). */
+  readonly after?: PagePosition
+}
+
+export interface PagePosition {
+  readonly startTime: string
+  readonly id: string
+}
+
+/** Reads of the store. All of them throw when it cannot be reached. */
+export interface ReservationReads {
+  slot(id: string): Promise<{
+    readonly epoch: number
+    readonly version: number
+    readonly document: SlotDocument
+  } | null>
+  slots(filter: SlotFilter): Promise<{
+    readonly items: readonly SlotDocument[]
+    /** Null on the last page. */
+    readonly next: PagePosition | null
+  }>
+  reservation(id: string): Promise<ReservationDocument | null>
+  /** What `applied_commands` remembers of a command that is idempotent neither by id nor by state. */
+  rememberedOutcome(commandId: string): Promise<CommandOutcome | null>
+  /** Whether the command lies in `dead_letters`. */
+  failed(commandId: string): Promise<boolean>
+  /** Null before the partition's first command. */
+  progress(partition: number): Promise<{ readonly nextOffset: number } | null>
+  /** Recomputed from the ledger; null for an unknown slot. */
+  audit(slotId: string): Promise<AuditDocument | null>
+  ping(): Promise<void>
+}
+
+/** Slots changed or a command was passed: who waits for it is woken. */
+export interface SlotArrivals {
+  /** Resolves when a newer snapshot of the slot is announced, after `timeoutMs`, or when `signal` aborts. */
+  next(slotId: string, timeoutMs: number, signal: AbortSignal): Promise<void>
+}
+
+export type DependencyName = 'postgres' | 'redis' | 'kafka'
+export type DependencyState = 'up' | 'degraded' | 'down'
+
+export interface HealthView {
+  /** The last known state of each; asking it does no I/O. */
+  dependencies(): Readonly<Record<DependencyName, DependencyState>>
+  /** True from the start of the shutdown on. */
+  draining(): boolean
+}
+
+export interface ApiDeps {
+  readonly log: CommandAppender
+  readonly slots: SnapshotCache<SlotDocument>
+  readonly arrivals: SlotArrivals
+  readonly reads: ReservationReads
+  readonly progress: ProgressView
+  readonly waiting: Waiting
+  readonly cursors: CursorCipher
+  readonly identity: Identity
+  readonly health: HealthView
+  /** Aborts during the shutdown, when clients that wait must be answered with what is known. */
+  readonly closing: AbortSignal
+  readonly metrics: ApiMetrics
+  readonly logger: Logger
+  readonly nowMs: () => number
+}
+
+export interface ApiOptions {
+  readonly partitions: number
+  /** Where replies to this process's waiting clients are sent; at most 64 characters. */
+  readonly instanceId: string
+  /** Requests slower than this are logged; those that wait on purpose are not. */
+  readonly slowRequestMs: number
+  /** One of so many normal requests is logged at info; 0: none. At debug level all are. */
+  readonly logOneOf: number
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+import { rejectionCodes } from '@ironsys/contracts'
+import { expect, test } from 'vitest'
+import { problemTable } from './errors.ts'
+import { problemDocument } from './problem.ts'
+import { problemsOf, routeList } from './routes.ts'
+
+const codes = Object.keys(problemTable)
+
+test('every rejection of a writer has a problem, and every code is in the style of a code', () => {
+  expect(codes).toEqual(expect.arrayContaining([...rejectionCodes]))
+  for (const code of codes) expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/)
+})
+
+test('docs/errors.md lists the table: code, status, title and when', () => {
+  const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+  const expected = Object.entries(problemTable).map(
+    ([code, { status, title, when }]) => `| \`${code}\` | ${status} | ${title} | ${when} |`,
+  )
+  expect(rows).toEqual(expected)
+})
+
+test('every code can be answered by some route, or by the server before there is one', () => {
+  const ofServer = ['not-found', 'method-not-allowed', 'request-timeout']
+  const answered = new Set<string>([...routeList.flatMap(problemsOf), ...ofServer])
+  expect([...answered].sort()).toEqual([...codes].sort())
+})
+
+test('a document has the members of RFC 9457 and no others that are empty', () => {
+  expect(problemDocument({ code: 'sold-out', id: 'x' }, 'r1', '/reservations')).toEqual({
+    type: '/problems/sold-out',
+    title: 'Not enough units are left',
+    status: 409,
+    instance: '/reservations',
+    code: 'sold-out',
+    request_id: 'r1',
+    id: 'x',
+  })
+})

@@ -1,0 +1,115 @@
+/** What this instance hears over Redis, and the views that live from it: snapshots, progress, replies. */
+import {
+  connectRedis,
+  createLiveSubscriber,
+  createSnapshotCache,
+  readProgress,
+  type SnapshotCache,
+} from '@ironsys/cache'
+import { redisNames, type SlotDocument, slotDocumentSchema, topics } from '@ironsys/contracts'
+import { readOutcome } from '@ironsys/reservations'
+import type { ApiMetrics, Logger } from '@ironsys/telemetry'
+import { type Arrivals, createArrivals } from './arrivals.ts'
+import type { Config } from './config.ts'
+import type { ReservationReads } from './deps.ts'
+import { cacheObserver, replyObserver } from './metric-observers.ts'
+import { createProgressView, type ProgressView } from './progress.ts'
+import { createWaiting, type Waiting } from './waiting.ts'
+
+export interface Live {
+  readonly slots: SnapshotCache<SlotDocument>
+  readonly arrivals: Arrivals
+  readonly progress: ProgressView
+  readonly waiting: Waiting
+  close(): void
+}
+
+export interface LiveDeps {
+  readonly config: Config
+  readonly instanceId: string
+  /** For commands; the subscription gets a connection of its own. */
+  readonly redis: ReturnType<typeof connectRedis>
+  readonly reads: ReservationReads
+  readonly metrics: ApiMetrics
+  readonly logger: Logger
+}
+
+const SUBSCRIBED_WITHIN_MS = 2000
+
+/** Throws when Redis does not let us subscribe in time. */
+export async function connectLive({
+  config,
+  instanceId,
+  redis,
+  reads,
+  metrics,
+  logger,
+}: LiveDeps): Promise<Live> {
+  const nowMs = () => Date.now()
+  const slots = createSnapshotCache<SlotDocument>({
+    redis,
+    redisKey: redisNames.slot,
+    load: reads.slot,
+    parse: readSlotDocument,
+    toBody: (document) => Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false })),
+    nowMs,
+    observe: cacheObserver(metrics),
+  })
+  const progress = createProgressView({ partitions: config.PARTITIONS, read: reads.progress, nowMs })
+  const waiting = createWaiting(replyObserver(metrics))
+  const arrivals = createArrivals()
+  await progress.load()
+
+  const setLive = (live: boolean) => {
+    slots.setLive(live)
+    progress.setLive(live)
+    waiting.setLive(live)
+  }
+  /** What was announced while nobody listened. The rates come with it; the store has only the offsets. */
+  const catchUp = async () => {
+    const published = await readProgress(redis, topics.reservationCommands, config.PARTITIONS)
+    for (const each of published) progress.apply(each)
+  }
+  const subscriber = createLiveSubscriber<SlotDocument>({
+    redis: connectRedis(config.REDIS_URL, { name: 'api-live', logger }),
+    instanceId,
+    parseDocument: readSlotDocument,
+    onSnapshots: (announcements) => {
+      slots.apply(announcements)
+      arrivals.announced(announcements.map(({ key }) => key))
+    },
+    onReplies: (replies) => {
+      for (const { id, outcome } of replies) {
+        const read = readReply(outcome)
+        if (read === null) logger.warn({ id }, 'a reply could not be read')
+        else waiting.deliver(id, read)
+      }
+    },
+    onProgress: (published) => {
+      if (published.topic === topics.reservationCommands) progress.apply(published)
+    },
+    onLost: () => setLive(false),
+    onRestored: () => {
+      setLive(true)
+      catchUp().catch((err: unknown) => logger.warn({ err }, 'published progress could not be read'))
+    },
+    onUnreadable: (channel) => logger.warn({ channel }, 'a message could not be read'),
+  })
+  if (!(await subscriber.ready(SUBSCRIBED_WITHIN_MS))) {
+    subscriber.close()
+    throw new Error('Redis does not answer the subscription')
+  }
+  return { slots, arrivals, progress, waiting, close: () => subscriber.close() }
+}
+
+function readSlotDocument(document: unknown): SlotDocument | null {
+  return slotDocumentSchema.safeParse(document).data ?? null
+}
+
+function readReply(outcome: unknown) {
+  try {
+    return readOutcome(outcome)
+  } catch {
+    return null
+  }
+}

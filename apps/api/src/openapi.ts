@@ -1,0 +1,158 @@
+/** The OpenAPI 3.1 document, built from the table of routes and the zod schemas. Its order is stable. */
+import {
+  acceptedCommandSchema,
+  acceptedReservationSchema,
+  auditDocumentSchema,
+  createSlotRequestSchema,
+  healthSchema,
+  limits,
+  problemSchema,
+  reservationDocumentSchema,
+  reserveBatchAnswerSchema,
+  reserveBatchRequestSchema,
+  reserveRequestSchema,
+  slotDocumentSchema,
+  slotPageSchema,
+  slotSnapshotSchema,
+  updateSlotRequestSchema,
+} from '@ironsys/contracts'
+import { z } from 'zod'
+import { type ProblemCode, problemTable } from './errors.ts'
+import { problemsOf, type RequestHeader, type RouteSpec, routeList } from './routes.ts'
+
+type Json = Record<string, unknown>
+
+const requestNames = new Map<z.ZodType, string>([
+  [createSlotRequestSchema, 'CreateSlotRequest'],
+  [updateSlotRequestSchema, 'UpdateSlotRequest'],
+  [reserveRequestSchema, 'ReserveRequest'],
+  [reserveBatchRequestSchema, 'ReserveBatchRequest'],
+])
+
+const answerNames = new Map<z.ZodType, string>([
+  [acceptedCommandSchema, 'AcceptedCommand'],
+  [acceptedReservationSchema, 'AcceptedReservation'],
+  [auditDocumentSchema, 'Audit'],
+  [healthSchema, 'Health'],
+  [problemSchema, 'Problem'],
+  [reservationDocumentSchema, 'Reservation'],
+  [reserveBatchAnswerSchema, 'ReserveBatchAnswer'],
+  [slotDocumentSchema, 'Slot'],
+  [slotPageSchema, 'SlotPage'],
+  [slotSnapshotSchema, 'SlotSnapshot'],
+])
+
+const headerParameters: Readonly<Record<RequestHeader, Json>> = {
+  'Idempotency-Key': {
+    description:
+      'Makes repeats of this request have one effect. Wins over the `idempotency_key` of the body. 1–255 printable ASCII characters.',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  },
+  Prefer: {
+    description: `\`wait=N\`: wait up to N seconds (1–${limits.waitSecondsMax}) for the decision.`,
+    schema: { type: 'string', examples: ['wait=10'] },
+  },
+  'If-None-Match': {
+    description: 'The `ETag` of an earlier answer: 304 when it is still the current version.',
+    schema: { type: 'string' },
+  },
+}
+
+export function openApiDocument(): Json {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'IronSys',
+      version: '1.0.0',
+      description: 'Sells things that run out: no oversell, nothing lost, whatever crashes.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: [
+      { name: 'slots', description: 'What can be reserved.' },
+      { name: 'reservations', description: 'Who has it.' },
+      { name: 'operations', description: 'Whether it works.' },
+    ],
+    paths: pathsOf(routeList),
+    components: {
+      schemas: { ...componentSchemas(requestNames, 'input'), ...componentSchemas(answerNames, 'output') },
+    },
+  }
+}
+
+function pathsOf(list: readonly RouteSpec[]): Json {
+  const paths: Record<string, Json> = {}
+  for (const route of list) {
+    const path = route.url.replaceAll(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) }
+  }
+  return paths
+}
+
+function operation(route: RouteSpec): Json {
+  const body = route.documentedBody ?? route.body
+  const parameters = [
+    ...parametersOf(route.params, 'path'),
+    ...parametersOf(route.query, 'query'),
+    ...route.headers.map((name) => ({ name, in: 'header', required: false, ...headerParameters[name] })),
+  ]
+  return {
+    operationId: route.operationId,
+    tags: [route.tag],
+    summary: route.summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: schemaOf(body, requestNames) } },
+      },
+    }),
+    responses: responsesOf(route),
+  }
+}
+
+function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
+  return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
+    name,
+    in: place,
+    required: place === 'path',
+    schema: jsonSchema(z.optional(field), 'output'),
+  }))
+}
+
+function responsesOf(route: RouteSpec): Json {
+  const responses: Record<string, Json> = {}
+  for (const [status, { description, schema }] of Object.entries(route.answers)) {
+    const content = schema && { content: { 'application/json': { schema: schemaOf(schema, answerNames) } } }
+    responses[status] = { description, ...content }
+  }
+  const byStatus = Map.groupBy(problemsOf(route), (code) => problemTable[code].status)
+  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
+    const problem = problemResponse(codes)
+    const answer = responses[status]
+    responses[status] = answer === undefined ? problem : { ...problem, ...answer }
+  }
+  return responses
+}
+
+function problemResponse(codes: readonly ProblemCode[]): Json {
+  return {
+    description: codes.map((code) => `\`${code}\`: ${problemTable[code].when}`).join('\n\n'),
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  }
+}
+
+function componentSchemas(names: ReadonlyMap<z.ZodType, string>, io: 'input' | 'output'): Json {
+  const sorted = [...names].sort(([, a], [, b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(sorted.map(([schema, name]) => [name, jsonSchema(schema, io)]))
+}
+
+function schemaOf(schema: z.ZodType, names: ReadonlyMap<z.ZodType, string>): Json {
+  const name = names.get(schema)
+  return name === undefined ? jsonSchema(schema, 'output') : { $ref: `#/components/schemas/${name}` }
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io, target: 'draft-2020-12' })
+  return rest
+}

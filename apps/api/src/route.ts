@@ -1,0 +1,68 @@
+/** What a route of the table is registered with: its schemas, its limits, and what is counted and logged of each answer. */
+import type { CounterCell } from '@ironsys/telemetry'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ApiDeps, ApiOptions } from './deps.ts'
+import type { RouteSpec } from './routes.ts'
+
+export type Observe = (request: FastifyRequest, reply: FastifyReply) => void
+
+export interface RouteContext {
+  readonly deps: ApiDeps
+  readonly options: ApiOptions
+}
+
+/** The route's part of Fastify's options; the handler comes with its types from whoever registers it. */
+export function routeOptions(context: RouteContext, spec: RouteSpec) {
+  const observe = createObserve(context, spec.url, spec.method)
+  return {
+    method: spec.method,
+    url: spec.url,
+    schema: {
+      ...(spec.params && { params: spec.params }),
+      ...(spec.query && { querystring: spec.query }),
+      ...(spec.body && { body: spec.body }),
+    },
+    ...(spec.bodyLimitBytes !== undefined && { bodyLimit: spec.bodyLimitBytes }),
+    onResponse: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+      observe(request, reply)
+      done()
+    },
+  }
+}
+
+/** Counts an answer under its route's pattern, with cells bound once, and logs it when it is worth a line. */
+export function createObserve({ deps, options }: RouteContext, route: string, method: string): Observe {
+  const { metrics, logger } = deps
+  const seconds = metrics.httpSeconds.with({ route })
+  const byStatus = new Map<number, CounterCell>()
+  let normal = 0
+  return (request, reply) => {
+    const status = reply.statusCode
+    const elapsedMs = reply.elapsedTime
+    seconds.observe(elapsedMs / 1000)
+    let cell = byStatus.get(status)
+    if (cell === undefined) {
+      cell = metrics.httpRequests.with({ route, method, status: String(status) })
+      byStatus.set(status, cell)
+    }
+    cell.inc()
+    const slow = elapsedMs > options.slowRequestMs && !waitsOnPurpose(request)
+    const chosen = options.logOneOf > 0 && ++normal % options.logOneOf === 0
+    if (!slow && !chosen && status < 500 && !logger.isLevelEnabled('debug')) return
+    const fields = {
+      request_id: request.id,
+      method: request.method,
+      route,
+      status,
+      elapsed_ms: Math.round(elapsedMs),
+    }
+    if (status >= 500 && !route.startsWith('/health')) logger.error(fields, 'request failed')
+    else if (slow) logger.warn(fields, 'slow request')
+    else if (chosen) logger.info(fields, 'request')
+    else logger.debug(fields, 'request')
+  }
+}
+
+function waitsOnPurpose(request: FastifyRequest): boolean {
+  return request.headers.prefer !== undefined || /[?&](wait|min_version)=/.test(request.url)
+}

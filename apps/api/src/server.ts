@@ -1,0 +1,217 @@
+/** One API process: the public server and the operations port on real Kafka, Postgres and Redis. */
+import { hash, randomBytes } from 'node:crypto'
+import { connectRedis, redisReady } from '@ironsys/cache'
+import { topics } from '@ironsys/contracts'
+import { createCommandProducer, createLogAdmin, type LogAdmin } from '@ironsys/kafka'
+import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
+import { createReservationReads } from '@ironsys/reservations'
+import type { ApiMetrics, Logger } from '@ironsys/telemetry'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createCursorCipher } from './cursor.ts'
+import type { ApiDeps, DependencyName, DependencyState, ReservationReads } from './deps.ts'
+import { startHealthProbes } from './health-probes.ts'
+import { createIdentity } from './identity.ts'
+import { connectLive } from './live.ts'
+import { produceObserver } from './metric-observers.ts'
+import { buildOperations } from './operations.ts'
+
+const READ_CONNECTIONS = 8
+const REDIS_READY_MS = 2000
+/** Clients that wait for a decision get it, or what is known after this long. */
+const WAITS_CUT_AFTER_MS = 3000
+
+/** Starting again would not help: an operator must look. */
+export class StartFault extends Error {
+  override readonly name = 'StartFault'
+}
+
+export interface Api {
+  readonly port: number
+  readonly operationsPort: number
+  /** Answers what is in flight, then closes everything in reverse order. */
+  close(): Promise<void>
+}
+
+type Closer = () => Promise<unknown> | unknown
+
+/**
+ * Throws {@link StartFault} or LogIdentityError for what no waiting repairs, and whatever a server that cannot be
+ * reached leads to: the caller decides whether to try again.
+ */
+export async function startApi(config: Config, metrics: ApiMetrics, logger: Logger): Promise<Api> {
+  const closers: Closer[] = []
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) {
+      try {
+        await closer()
+      } catch (err) {
+        logger.error({ err }, 'closing')
+      }
+    }
+  }
+  try {
+    return { ...(await wire(config, metrics, logger, closers)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function wire(
+  config: Config,
+  metrics: ApiMetrics,
+  logger: Logger,
+  closers: Closer[],
+): Promise<Omit<Api, 'close'>> {
+  const instanceId = randomBytes(6).toString('hex')
+  const clientId = `ironsys-api-${instanceId}`
+  const health = createHealth()
+  const operations = buildOperations({ metrics, health })
+  closers.push(() => operations.close())
+  const operationsPort = await listen(operations, config.OPS_HOST, config.OPS_PORT)
+
+  const parts = await connectParts({ config, metrics, logger, closers, instanceId, clientId })
+  const { reads, redis, admin, live, producer, clusterId } = parts
+  const probes = startHealthProbes(
+    {
+      postgres: reads.ping,
+      redis: () => redis.ping(),
+      kafka: () => admin.describe(topics.reservationCommands),
+    },
+    (dependency, state) => logger.warn({ dependency, state }, 'a dependency changed'),
+  )
+  closers.push(() => probes.close())
+  health.states = probes.states
+
+  const closing = new AbortController()
+  const { slots, arrivals, progress, waiting } = live
+  const deps: ApiDeps = {
+    log: producer,
+    slots,
+    arrivals,
+    reads,
+    progress,
+    waiting,
+    health,
+    metrics,
+    logger,
+    cursors: createCursorCipher(config.cursorKeys, clusterId),
+    identity: createIdentity(config.ID_KEY),
+    closing: closing.signal,
+    nowMs: () => Date.now(),
+  }
+  const app = buildApp(deps, {
+    partitions: config.PARTITIONS,
+    instanceId,
+    slowRequestMs: config.SLOW_REQUEST_MS,
+    logOneOf: config.LOG_ONE_OF,
+  })
+  closers.push(async () => {
+    health.stopping = true
+    const cut = setTimeout(() => closing.abort(), WAITS_CUT_AFTER_MS)
+    await app.close()
+    clearTimeout(cut)
+  })
+  return { port: await listen(app, config.HOST, config.PORT), operationsPort }
+}
+
+/** Everything is down until it was reached. */
+function createHealth() {
+  const health = {
+    states: (): Readonly<Record<DependencyName, DependencyState>> => {
+      return { postgres: 'down', redis: 'down', kafka: 'down' }
+    },
+    stopping: false,
+    dependencies: () => health.states(),
+    draining: () => health.stopping,
+  }
+  return health
+}
+
+interface ConnectRequest {
+  readonly config: Config
+  readonly metrics: ApiMetrics
+  readonly logger: Logger
+  readonly closers: Closer[]
+  readonly instanceId: string
+  readonly clientId: string
+}
+
+async function connectParts({ config, metrics, logger, closers, instanceId, clientId }: ConnectRequest) {
+  const kafka = { brokers: config.KAFKA_BROKERS, clientId, logger }
+  const pool = createPool(config.DATABASE_URL, {
+    applicationName: clientId,
+    maxConnections: READ_CONNECTIONS,
+    readOnly: true,
+  })
+  closers.push(() => pool.end())
+  const reads: ReservationReads = createReservationReads(
+    async (statement) => (await queryAll(pool, [statement]))[0] ?? [],
+  )
+  await reads.ping()
+
+  const admin = createLogAdmin(kafka)
+  closers.push(() => admin.close())
+  const clusterId = await checkLog(admin, config, pool)
+
+  const redis = connectRedis(config.REDIS_URL, { name: 'api', logger })
+  closers.push(() => redis.disconnect())
+  if (!(await redisReady(redis, REDIS_READY_MS))) throw new Error('Redis does not answer')
+  const live = await connectLive({ config, instanceId, redis, reads, metrics, logger })
+  closers.push(() => live.close())
+
+  const producer = createCommandProducer(
+    kafka,
+    {},
+    produceObserver(metrics, () => producer.outstanding),
+  )
+  closers.push(() => producer.close())
+  await producer.connect()
+  return { reads, redis, admin, live, producer, clusterId }
+}
+
+/** The log is the one that the database belongs to, and the id key the one its ids were made with. */
+async function checkLog(
+  admin: LogAdmin,
+  config: Config,
+  pool: ReturnType<typeof createPool>,
+): Promise<string> {
+  const topic = topics.reservationCommands
+  const log = await admin.describe(topic)
+  if (log === null) throw new StartFault(`topic ${topic} does not exist; make it with: make create-topics`)
+  if (log.partitions !== config.PARTITIONS) {
+    throw new StartFault(
+      `topic ${topic} has ${log.partitions} partitions, but PARTITIONS is ${config.PARTITIONS}; ` +
+        'the number decides which writer a key belongs to and is only changed by a migration',
+    )
+  }
+  const idKeyFingerprint = hash('sha256', `ironsys id key ${config.ID_KEY.toString('hex')}`, 'hex').slice(
+    0,
+    32,
+  )
+  const writing = createPool(config.DATABASE_URL, { applicationName: 'ironsys-api-start', maxConnections: 1 })
+  try {
+    await registerIdKey(writing, idKeyFingerprint)
+  } finally {
+    await writing.end()
+  }
+  const { clusterId, partitions } = log
+  await checkDeployment(pool, { topic, clusterId, partitionCount: partitions, idKeyFingerprint })
+  return clusterId
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : ''
+    if (code === 'EADDRINUSE') throw new StartFault(`port ${port} on ${host} is in use`)
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+      throw new StartFault(`cannot listen on ${host}:${port} (${code})`)
+    throw error
+  }
+  const address = app.server.address()
+  return typeof address === 'object' && address !== null ? address.port : port
+}

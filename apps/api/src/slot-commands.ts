@@ -1,0 +1,142 @@
+/** POST /slots and PATCH /slots/:id. */
+import {
+  type CommandOutcome,
+  type CreateSlotRequest,
+  metadataFault,
+  partitionOfKey,
+  type SlotParams,
+  type UpdateSlotRequest,
+} from '@ironsys/contracts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { acceptedCommand, createCommands, type Submission, sendPrivate } from './commands.ts'
+import { bodyHash, callerOf, idempotencyKeyOf } from './identity.ts'
+import { createSlotOutcome, updateSlotOutcome } from './outcomes.ts'
+import { invalid, sendProblem } from './problem.ts'
+import { type RouteContext, routeOptions } from './route.ts'
+import { routes } from './routes.ts'
+import { utcTime } from './times.ts'
+
+export function slotCommandRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { deps, options } = context
+  const commands = createCommands(deps, options)
+
+  app.route<{ Body: CreateSlotRequest }>({
+    ...routeOptions(context, routes.createSlot),
+    handler: async (request, reply) => {
+      const content = slotContent(request.body)
+      const submission = createSubmission(context, request, content)
+      const { id } = submission
+      const { place, outcome } = await commands.submit(submission, request, reply, (at) =>
+        createSlotOutcome(deps, { id, ...content }, at),
+      )
+      // What is known to be missing is about to be there.
+      const known = deps.slots.peek(id)
+      if (known === undefined || 'missing' in known) deps.slots.drop(id)
+      if (outcome !== null) return sendSlotOutcome(request, reply, id, outcome, 201)
+      const message = 'Slot creation accepted and queued for processing'
+      return sendPrivate(
+        reply,
+        202,
+        `/slots/${id}`,
+        acceptedCommand(commands, submission, place, request, message),
+      )
+    },
+  })
+
+  app.route<{ Params: SlotParams; Body: UpdateSlotRequest }>({
+    ...routeOptions(context, routes.updateSlot),
+    handler: async (request, reply) => {
+      const { id } = request.params
+      const submission = updateSubmission(context, request, id, request.body)
+      const { place, outcome } = await commands.submit(submission, request, reply, () =>
+        updateSlotOutcome(deps, submission.id, submission.command.body_hash),
+      )
+      if (outcome !== null) return sendSlotOutcome(request, reply, id, outcome, 200)
+      const message = 'Slot change accepted and queued for processing'
+      return sendPrivate(
+        reply,
+        202,
+        `/slots/${id}`,
+        acceptedCommand(commands, submission, place, request, message),
+      )
+    },
+  })
+}
+
+type SlotContent = Omit<CreateSlotRequest, 'id' | 'idempotency_key'>
+
+/** Checks what a schema cannot; times become UTC. */
+function slotContent(body: CreateSlotRequest): SlotContent {
+  const { name, capacity, overbooking_bps, metadata } = body
+  const optionalTime = (text: string | null, pointer: string) =>
+    text === null ? null : utcTime(text, 'body', pointer)
+  const start_time = utcTime(body.start_time, 'body', '/start_time')
+  const end_time = utcTime(body.end_time, 'body', '/end_time')
+  const sales_open_at = optionalTime(body.sales_open_at, '/sales_open_at')
+  const sales_close_at = optionalTime(body.sales_close_at, '/sales_close_at')
+  if (end_time <= start_time) throw invalid('body', '/end_time', 'must be after start_time')
+  if (sales_open_at !== null && sales_close_at !== null && sales_close_at <= sales_open_at) {
+    throw invalid('body', '/sales_close_at', 'must be after sales_open_at')
+  }
+  const fault = metadata === undefined ? null : metadataFault(metadata)
+  if (fault !== null) throw invalid('body', '/metadata', fault)
+  return { name, start_time, end_time, capacity, overbooking_bps, sales_open_at, sales_close_at, metadata }
+}
+
+function createSubmission(
+  { deps, options }: RouteContext,
+  request: FastifyRequest<{ Body: CreateSlotRequest }>,
+  content: SlotContent,
+): Submission {
+  const { body } = request
+  // A slot's id is its own partition key and embeds none, so the derivation gets one that is always the same.
+  const scope = { caller: callerOf(request) ?? '', endpoint: 'POST /slots', partitionKey: 'slots' }
+  const key = idempotencyKeyOf(request, body.idempotency_key)
+  const made = deps.identity.commandId(scope, key, 0, deps.nowMs())
+  const id = body.id ?? made.id
+  return {
+    id,
+    scope,
+    key: made.keyed ? key : null,
+    subjectId: id,
+    kind: 'create',
+    partition: partitionOfKey(id, options.partitions),
+    logKey: id,
+    command: { type: 'create_slot', ...content, body_hash: bodyHash(content) },
+  }
+}
+
+function updateSubmission(
+  { deps, options }: RouteContext,
+  request: FastifyRequest,
+  slotId: string,
+  { idempotency_key, ...change }: UpdateSlotRequest,
+): Submission & { readonly command: { readonly body_hash: string | undefined } } {
+  if (Object.keys(change).length === 0) throw invalid('body', '', 'must change at least one field')
+  const scope = { caller: callerOf(request) ?? '', endpoint: 'PATCH /slots', partitionKey: slotId }
+  const key = idempotencyKeyOf(request, idempotency_key)
+  const { id, keyed } = deps.identity.commandId(scope, key, 0, deps.nowMs())
+  const body_hash = keyed ? bodyHash(change) : undefined
+  return {
+    id,
+    scope,
+    key: keyed ? key : null,
+    subjectId: slotId,
+    kind: 'change',
+    partition: partitionOfKey(slotId, options.partitions),
+    logKey: slotId,
+    command: { type: 'update_slot', slot_id: slotId, ...change, body_hash },
+  }
+}
+
+function sendSlotOutcome(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  id: string,
+  { code, detail, slot }: CommandOutcome,
+  doneStatus: 200 | 201,
+): FastifyReply {
+  if (code !== 'ok') return sendProblem(request, reply, { code, detail, id })
+  if (slot === undefined) throw new Error(`the outcome of a command on slot ${id} has no slot`)
+  return sendPrivate(reply, doneStatus, `/slots/${id}`, slot)
+}

@@ -1,0 +1,137 @@
+/** GET /slots, GET /slots/:id and its audit: what everyone may see. The commands are in slot-commands.ts. */
+import type { SnapshotHit, SnapshotRead } from '@ironsys/cache'
+import type { AuditDocument, SlotDocument, SlotParams, SlotQuery, SlotsQuery } from '@ironsys/contracts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ApiDeps } from './deps.ts'
+import { decodePagePosition, encodePagePosition } from './page-cursor.ts'
+import { patience } from './prefer.ts'
+import { ProblemError, sendProblem } from './problem.ts'
+import { type RouteContext, routeOptions } from './route.ts'
+import { routes } from './routes.ts'
+import { slotCommandRoutes } from './slot-commands.ts'
+import { reading } from './store.ts'
+import { utcTime } from './times.ts'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+const SNAPSHOT_CACHING = 'public, max-age=0, s-maxage=1, stale-while-revalidate=10'
+const PAGE_ITEMS = 50
+/** How long a `min_version` ahead of us is waited for, and how often the store is asked meanwhile. */
+const VERSION_WAIT_MS = 1000
+const VERSION_CHECK_MS = 200
+const AUDIT_FRESH_MS = 1000
+const AUDITS_KEPT = 1000
+
+export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { deps } = context
+  slotCommandRoutes(app, context)
+
+  app.route<{ Params: SlotParams; Querystring: SlotQuery }>({
+    ...routeOptions(context, routes.getSlot),
+    handler: (request, reply) => {
+      const { min_version } = request.query
+      const read = min_version === undefined ? deps.slots.getNow(request.params.id) : undefined
+      return read === undefined
+        ? findSlot(deps, request, reply, min_version ?? 0).then((found) => sendSlot(request, reply, found))
+        : sendSlot(request, reply, read)
+    },
+  })
+
+  app.route<{ Querystring: SlotsQuery }>({
+    ...routeOptions(context, routes.listSlots),
+    handler: async (request, reply) => {
+      const { from, to, available, limit, cursor } = request.query
+      const { items, next } = await reading(
+        deps.reads.slots({
+          limit: limit ?? PAGE_ITEMS,
+          ...(from !== undefined && { from: utcTime(from, 'query', '/from') }),
+          ...(to !== undefined && { to: utcTime(to, 'query', '/to') }),
+          ...(available !== undefined && { available }),
+          ...(cursor !== undefined && { after: decodePagePosition(cursor) }),
+        }),
+      )
+      const page = { items, next_cursor: next === null ? null : encodePagePosition(next) }
+      return sendPublic(reply, 'public, max-age=0, s-maxage=1', JSON.stringify(page))
+    },
+  })
+
+  const audits = createAudits(deps)
+  app.route<{ Params: SlotParams }>({
+    ...routeOptions(context, routes.auditSlot),
+    handler: async (request, reply) => {
+      const audit = await reading(audits(request.params.id))
+      if (audit === null) return sendProblem(request, reply, { code: 'slot-not-found' })
+      return sendPublic(reply, 'public, max-age=1', JSON.stringify(audit))
+    },
+  })
+}
+
+async function findSlot(
+  deps: ApiDeps,
+  { params: { id } }: FastifyRequest<{ Params: SlotParams }>,
+  reply: FastifyReply,
+  minVersion: number,
+): Promise<SnapshotRead<SlotDocument>> {
+  if (minVersion === 0) return reading(deps.slots.get(id))
+  const untilMs = deps.nowMs() + VERSION_WAIT_MS
+  const gone = patience(reply, deps.closing)
+  for (;;) {
+    const read = await reading(deps.slots.get(id, { minVersion }))
+    if ('version' in read && read.version >= minVersion) return read
+    const leftMs = untilMs - deps.nowMs()
+    if (leftMs <= 0 || gone.aborted) {
+      if ('missing' in read) return read
+      throw new ProblemError({
+        code: 'version-not-reached',
+        detail: `the slot is at version ${read.version}`,
+      })
+    }
+    await deps.arrivals.next(id, Math.min(leftMs, VERSION_CHECK_MS), gone)
+  }
+}
+
+function sendSlot(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: SnapshotRead<SlotDocument>,
+): FastifyReply {
+  if ('missing' in read) return sendProblem(request, reply, { code: 'slot-not-found' })
+  const opaque = `"${read.epoch}.${read.version}"`
+  reply
+    .header('etag', `W/${opaque}`)
+    .header('age', String(Math.floor(read.ageMs / 1000)))
+    .header('cache-control', SNAPSHOT_CACHING)
+  const known = request.headers['if-none-match']
+  if (known !== undefined && namesTag(known, opaque)) return reply.code(304).send()
+  return reply.header('content-type', JSON_TYPE).send(read.body ?? slotBody(read))
+}
+
+function slotBody({ document, fromCache, stale }: SnapshotHit<SlotDocument>): string {
+  return JSON.stringify({ ...document, from_cache: fromCache, stale })
+}
+
+/** Weak comparison (RFC 9110 §8.8.3.2). */
+function namesTag(header: string, opaque: string): boolean {
+  return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === opaque)
+}
+
+function sendPublic(reply: FastifyReply, caching: string, body: string): FastifyReply {
+  return reply.header('content-type', JSON_TYPE).header('cache-control', caching).send(body)
+}
+
+/** One query per slot and second, however many ask: an audit adds up a whole ledger. */
+function createAudits({ reads, nowMs }: ApiDeps): (slotId: string) => Promise<AuditDocument | null> {
+  const recent = new Map<string, { readonly atMs: number; readonly audit: Promise<AuditDocument | null> }>()
+  return (slotId) => {
+    const known = recent.get(slotId)
+    if (known !== undefined && nowMs() - known.atMs < AUDIT_FRESH_MS) return known.audit
+    const audit = reads.audit(slotId)
+    audit.catch(() => recent.delete(slotId))
+    recent.delete(slotId)
+    recent.set(slotId, { atMs: nowMs(), audit })
+    for (const oldest of recent.keys()) {
+      if (recent.size <= AUDITS_KEPT) break
+      recent.delete(oldest)
+    }
+    return audit
+  }
+}

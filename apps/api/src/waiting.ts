@@ -1,0 +1,135 @@
+/**
+ * Clients that wait for a decision (`Prefer: wait`). The worker replies to this instance by name; a reply is best
+ * effort, so each waiter also asks the store: now and then while replies arrive, with a growing pause while they do
+ * not. It ends with the decision or with the client's patience, whichever is first.
+ */
+import type { CommandOutcome } from '@ironsys/contracts'
+
+/** What the store says of a command: its outcome, or null while it is not decided or not sure. */
+export type AskStore = () => Promise<CommandOutcome | null>
+
+export interface Waiter {
+  /** The outcome, or null after `timeoutMs` or when `signal` aborts. Then it is closed. */
+  outcome(timeoutMs: number, askStore: AskStore, signal: AbortSignal): Promise<CommandOutcome | null>
+  /** Gives up a waiter whose {@link outcome} is never asked for. */
+  close(): void
+}
+
+export type ReplyResult = 'delivered' | 'unclaimed' | 'timed-out'
+
+export interface Waiting {
+  /** Before the command is sent: its reply may be faster than the log's acknowledgement. Null when it is full. */
+  open(commandId: string): Waiter | null
+  /** A reply arrived; every waiter of its command gets it. */
+  deliver(commandId: string, outcome: CommandOutcome): void
+  /** Whether replies arrive. */
+  setLive(live: boolean): void
+  size(): number
+}
+
+export const waitingLimits = {
+  waiters: 20_000,
+  /** Store reads under way at once, for all waiters: an outage of Redis must not become one of Postgres. */
+  storeReads: 16,
+  /** Between two looks at the store while replies arrive. */
+  liveCheckMs: 2000,
+  firstCheckMs: 25,
+  longestCheckMs: 1000,
+} as const
+
+interface Slot {
+  readonly settle: (outcome: CommandOutcome | null) => void
+  readonly result: Promise<CommandOutcome | null>
+}
+
+interface StoreAccess {
+  /** Replies arrive: the store is only asked to be sure. */
+  live: boolean
+  /** Under way, of all waiters. */
+  reads: number
+}
+
+export function createWaiting(observe: (result: ReplyResult) => void): Waiting {
+  const byCommand = new Map<string, Set<Slot>>()
+  let size = 0
+  const store: StoreAccess = { live: false, reads: 0 }
+
+  function remove(commandId: string, slot: Slot): void {
+    const slots = byCommand.get(commandId)
+    if (slots?.delete(slot) !== true) return
+    size--
+    if (slots.size === 0) byCommand.delete(commandId)
+  }
+
+  async function waitFor(slot: Slot, timeoutMs: number, askStore: AskStore, signal: AbortSignal) {
+    const leave = () => slot.settle(null)
+    if (signal.aborted) leave()
+    const timer = setTimeout(leave, timeoutMs)
+    const stopPolling = pollStore(slot, askStore, store)
+    signal.addEventListener('abort', leave)
+    const outcome = await slot.result
+    signal.removeEventListener('abort', leave)
+    stopPolling()
+    clearTimeout(timer)
+    if (outcome === null) observe('timed-out')
+    return outcome
+  }
+
+  return {
+    open(commandId) {
+      if (size >= waitingLimits.waiters) return null
+      const { promise, resolve } = Promise.withResolvers<CommandOutcome | null>()
+      const slot: Slot = { settle: resolve, result: promise }
+      const slots = byCommand.get(commandId) ?? new Set()
+      byCommand.set(commandId, slots.add(slot))
+      size++
+      return {
+        close: () => remove(commandId, slot),
+        async outcome(timeoutMs, askStore, signal) {
+          try {
+            return await waitFor(slot, timeoutMs, askStore, signal)
+          } finally {
+            remove(commandId, slot)
+          }
+        },
+      }
+    },
+    deliver(commandId, outcome) {
+      const slots = byCommand.get(commandId)
+      if (slots === undefined) return observe('unclaimed')
+      for (const slot of slots) {
+        slot.settle(outcome)
+        observe('delivered')
+      }
+    },
+    setLive(now) {
+      store.live = now
+    },
+    size: () => size,
+  }
+}
+
+/** Looks at the store again and again until stopped. */
+function pollStore(slot: Slot, askStore: AskStore, store: StoreAccess): () => void {
+  let pauseMs: number = waitingLimits.firstCheckMs
+  let stopped = false
+  let timer: NodeJS.Timeout
+  const later = () => {
+    timer = setTimeout(look, store.live ? waitingLimits.liveCheckMs : pauseMs)
+    pauseMs = Math.min(pauseMs * 2, waitingLimits.longestCheckMs)
+  }
+  const look = async () => {
+    if (store.reads >= waitingLimits.storeReads) return later()
+    store.reads++
+    // A store that fails is asked again after the pause; the client's patience bounds it.
+    const outcome = await askStore().catch(() => null)
+    store.reads--
+    if (outcome !== null) slot.settle(outcome)
+    else if (!stopped) later()
+  }
+  later()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,91 @@
+/** How far the writers are behind the log: by the database, which is the truth, and by the group's own offsets. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { topics } from '@ironsys/contracts'
+import type { LogAdmin } from '@ironsys/kafka'
+import { LocalFault } from '@ironsys/local'
+import pg from 'pg'
+import { z } from 'zod'
+import { readOptions } from '../arguments.ts'
+import type { Command, Context } from '../command.ts'
+import { type LagRow, lagTable } from '../lag-table.ts'
+import { withLogAdmin } from '../log.ts'
+import { currentAddresses } from '../running.ts'
+
+const REFRESH_MS = 1000
+const CLEAR_SCREEN = '\x1b[H\x1b[2J'
+const topic = topics.reservationCommands
+
+export const lagCommand: Command = {
+  name: 'lag',
+  summary: 'show how far the worker is behind the log, by partition, live',
+  usage: '[--once]',
+  details:
+    'decided: the next offset in partition_progress, which moves with the decisions themselves. ' +
+    'group: the offset that the consumer group committed, for lag tools only; it trails. ' +
+    'In a terminal it refreshes every second until Ctrl-C, elsewhere it prints once.',
+  run: async (args, context) => {
+    const { once } = readOptions(args, { once: { type: 'boolean', default: false } })
+    const { databaseUrl, kafkaBrokers } = currentAddresses(context.config)
+    const client = new pg.Client({ connectionString: databaseUrl })
+    await client.connect().catch((error: Error) => {
+      throw new LocalFault(`the database does not answer: ${error.message}; ./ironsys up starts it`)
+    })
+    try {
+      await withLogAdmin(kafkaBrokers, (admin) =>
+        show(client, admin, context, !once && process.stdout.isTTY === true),
+      )
+      return 0
+    } finally {
+      await client.end()
+    }
+  },
+}
+
+async function show(
+  client: pg.Client,
+  admin: LogAdmin,
+  { config, say }: Context,
+  live: boolean,
+): Promise<void> {
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
+  process.once('SIGTERM', () => stop.abort())
+  let before: { decided: number; atMs: number } | null = null
+  for (;;) {
+    const rows = await readLag(client, admin, config.workerGroup)
+    const now = { decided: rows.reduce((sum, row) => sum + row.decided, 0), atMs: performance.now() }
+    const perSecond =
+      before === null ? null : ((now.decided - before.decided) * 1000) / (now.atMs - before.atMs)
+    say((live ? CLEAR_SCREEN : '') + lagTable(topic, rows, perSecond))
+    before = now
+    if (!live) return
+    await delay(REFRESH_MS, undefined, { signal: stop.signal }).catch(() => undefined)
+    if (stop.signal.aborted) return
+  }
+}
+
+const progressRows = z.array(
+  z.object({ partition: z.int(), next_offset: z.coerce.number(), age_seconds: z.coerce.number() }),
+)
+
+async function readLag(client: pg.Client, admin: LogAdmin, group: string): Promise<readonly LagRow[]> {
+  const description = await admin.describe(topic)
+  if (description === null) throw new LocalFault(`topic ${topic} does not exist: ./ironsys topics makes it`)
+  const bounds = await admin.offsets(topic)
+  const committed = await admin.groupOffsets(group, topic)
+  const answer = await client.query(
+    `SELECT partition, next_offset, extract(epoch FROM clock_timestamp() - updated_at) AS age_seconds
+       FROM partition_progress WHERE topic = $1`,
+    [topic],
+  )
+  const progress = new Map(progressRows.parse(answer.rows).map((row) => [row.partition, row]))
+  return [...bounds]
+    .sort(([a], [b]) => a - b)
+    .map(([partition, { high }]) => ({
+      partition,
+      end: high,
+      decided: progress.get(partition)?.next_offset ?? 0,
+      group: committed.get(partition) ?? null,
+      ageSeconds: progress.get(partition)?.age_seconds ?? null,
+    }))
+}

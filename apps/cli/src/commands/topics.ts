@@ -1,0 +1,29 @@
+import { requireNoArguments } from '../arguments.ts'
+import type { Command } from '../command.ts'
+import { topicPlans, withLogAdmin } from '../log.ts'
+import { currentAddresses } from '../running.ts'
+
+export const topicsCommand: Command = {
+  name: 'topics',
+  summary: "make the topics that are missing, bring the others' settings in line",
+  usage: '',
+  details:
+    'PARTITIONS (12) says how many partitions. A topic that has another number is an error and stays as it is: ' +
+    'changing it would move keys between writers.',
+  run: async (args, { config, say }) => {
+    requireNoArguments(args)
+    await ensureTopics(currentAddresses(config).kafkaBrokers, config.partitionCount, say)
+    return 0
+  },
+}
+
+/** Makes or checks all topics and says what is there. */
+export async function ensureTopics(
+  brokers: readonly string[],
+  partitions: number,
+  say: (line: string) => void,
+): Promise<void> {
+  const plans = topicPlans(partitions)
+  await withLogAdmin(brokers, (admin) => admin.ensureTopics(plans))
+  say(`topics: ${plans.map((plan) => plan.topic).join(', ')} (${partitions} partitions each)`)
+}

@@ -1,0 +1,50 @@
+/** The worker's environment, read once. */
+import { z } from 'zod'
+
+const schema = z.object({
+  NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  KAFKA_BROKERS: z
+    .string()
+    .min(1)
+    .transform((list) => list.split(',').map((broker) => broker.trim())),
+  PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
+  OPS_HOST: z.string().min(1).default('127.0.0.1'),
+  OPS_PORT: z.coerce.number().int().min(0).max(65535).default(9101),
+  WORKER_GROUP: z.string().min(1).max(200).default('ironsys-reservations'),
+})
+
+export interface WorkerConfig {
+  readonly logLevel: z.infer<typeof schema>['LOG_LEVEL']
+  readonly databaseUrl: string
+  readonly redisUrl: string
+  readonly kafkaBrokers: readonly string[]
+  readonly partitions: number
+  readonly opsHost: string
+  readonly opsPort: number
+  readonly group: string
+}
+
+/** Throws with a list of everything that is wrong. Values are not shown: some are secrets. */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): WorkerConfig {
+  const result = schema.safeParse(environment)
+  if (!result.success) {
+    const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+    throw new Error(`the environment is not usable:\n${faults.join('\n')}`)
+  }
+  const env = result.data
+  return {
+    logLevel: env.LOG_LEVEL,
+    databaseUrl: env.DATABASE_URL,
+    redisUrl: env.REDIS_URL,
+    kafkaBrokers: env.KAFKA_BROKERS,
+    partitions: env.PARTITIONS,
+    opsHost: env.OPS_HOST,
+    opsPort: env.OPS_PORT,
+    group: env.WORKER_GROUP,
+  }
+}

@@ -1,0 +1,240 @@
+/** One worker: the reservations domain bound to the engine, and the engine to Kafka, Postgres and Redis. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connectRedis, createRedisSink, type RedisSink } from '@ironsys/cache'
+import { type CommandOutcome, redisNames, topics } from '@ironsys/contracts'
+import { type Scheduler, startPartitionWriter } from '@ironsys/engine'
+import {
+  createCommandConsumer,
+  createCommandProducer,
+  createLogAdmin,
+  type LogAdmin,
+  type TopicDescription,
+} from '@ironsys/kafka'
+import { createPublisher } from '@ironsys/outbox'
+import {
+  checkDeployment,
+  createOutboxStore,
+  createPartitionStore,
+  createPool,
+  ensureTimePartitions,
+  type Pool,
+} from '@ironsys/postgres'
+import {
+  reservationBinding,
+  reservationDecider,
+  reservationTables,
+  type Slot,
+  slotDocument,
+} from '@ironsys/reservations'
+import type { Logger, WorkerMetrics } from '@ironsys/telemetry'
+import type { WorkerConfig } from './config.ts'
+import { createPublisherObserver, createWriterObserver, type PartitionModes } from './observer.ts'
+import { type OperationsServer, startOperations, type WorkerHealth } from './operations.ts'
+import { createPartitionHost } from './partition-host.ts'
+
+/** Writers and their prefetches share these; more partitions only queue for them. */
+const DATABASE_CONNECTIONS = 12
+const SINK_COMMAND_TIMEOUT_MS = 2000
+const SINK_CLOSE_TIMEOUT_MS = 2000
+const TIME_PARTITIONS_EVERY_MS = 6 * 3600 * 1000
+
+export interface Worker {
+  readonly operationsPort: number
+  /** Resolves with the reason when the worker cannot go on by itself; never rejects. */
+  readonly failed: Promise<Error>
+  /** Commits the batches in hand, leaves the group, closes everything. */
+  close(): Promise<void>
+}
+
+const scheduler: Scheduler = {
+  nowMs: () => Date.now(),
+  delay: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
+}
+
+/**
+ * Starts a worker. Throws LogIdentityError when log and database do not belong together or the topic is missing, and
+ * what the servers throw when they cannot be reached: the caller decides whether to try again.
+ */
+export async function startWorker(
+  config: WorkerConfig,
+  metrics: WorkerMetrics,
+  logger: Logger,
+): Promise<Worker> {
+  const closers: (() => Promise<unknown>)[] = []
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) {
+      await closer().catch((err: unknown) => logger.error({ err }, 'closing'))
+    }
+  }
+  try {
+    return await wire(config, metrics, logger, closers, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function wire(
+  config: WorkerConfig,
+  metrics: WorkerMetrics,
+  logger: Logger,
+  closers: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<Worker> {
+  const clientId = `ironsys-worker-${randomUUID().slice(0, 8)}`
+  const kafka = { brokers: config.kafkaBrokers, clientId, logger }
+  const health = { joined: false, stopping: false }
+  const modes: PartitionModes = new Map()
+
+  const operations = await openOperations(config, metrics, () => healthOf(health, modes))
+  closers.push(() => operations.close())
+
+  const pool = createPool(config.databaseUrl, {
+    applicationName: clientId,
+    maxConnections: DATABASE_CONNECTIONS,
+  })
+  closers.push(() => pool.end())
+  const admin = createLogAdmin(kafka)
+  closers.push(() => admin.close())
+  const log = await checkLog(admin, pool, config)
+  closers.push(await keepTimePartitions(pool, logger))
+
+  const sink = openSink(config, metrics, logger, closers)
+  const producer = createCommandProducer({ ...kafka, clientId: `${clientId}-events` })
+  closers.push(() => producer.close())
+
+  const publisherObserver = createPublisherObserver(metrics, logger)
+  const writerDeps = {
+    decider: reservationDecider,
+    binding: reservationBinding(log.partitions),
+    store: createPartitionStore(pool, reservationTables, {
+      clusterId: log.clusterId,
+      partitionCount: log.partitions,
+    }),
+    publisher: createPublisher({
+      store: createOutboxStore(pool),
+      events: producer,
+      scheduler,
+      observer: publisherObserver,
+    }),
+    sink,
+    scheduler,
+    observer: createWriterObserver(metrics, logger, modes, scheduler.nowMs),
+  }
+  const failure = Promise.withResolvers<Error>()
+  const host = createPartitionHost({
+    startWriter: (partition, partitionLog) =>
+      startPartitionWriter({ topic: topics.reservationCommands, partition }, partitionLog, writerDeps),
+    rejoin: () => consumer.rejoin(),
+    fault: (err) => logger.error({ err }, 'partition host'),
+  })
+  const consumer = createCommandConsumer(
+    { ...kafka, groupId: config.group, topic: topics.reservationCommands },
+    {
+      assigned: (partitionLog, partition) => host.assigned(partitionLog, partition),
+      revoked: (partition) => {
+        modes.delete(partition)
+        host.revoked(partition)
+      },
+      crashed: failure.resolve,
+    },
+  )
+  closers.push(() => consumer.close())
+  closers.push(() => host.close())
+  closers.push(async () => {
+    health.stopping = true
+  })
+  await consumer.start()
+  health.joined = true
+  return { operationsPort: operations.port, failed: failure.promise, close }
+}
+
+function openOperations(
+  config: WorkerConfig,
+  metrics: WorkerMetrics,
+  health: () => WorkerHealth,
+): Promise<OperationsServer> {
+  const { metricsText, contentType } = metrics
+  return startOperations(config.opsHost, config.opsPort, { metricsText, contentType, health })
+}
+
+async function checkLog(admin: LogAdmin, pool: Pool, config: WorkerConfig): Promise<TopicDescription> {
+  const topic = topics.reservationCommands
+  const log = await admin.describe(topic)
+  if (log === null) throw new MissingTopicError(topic)
+  if (log.partitions !== config.partitions)
+    throw new PartitionCountError(topic, log.partitions, config.partitions)
+  await checkDeployment(pool, {
+    topic,
+    clusterId: log.clusterId,
+    partitionCount: log.partitions,
+    idKeyFingerprint: null,
+  })
+  return log
+}
+
+function openSink(
+  config: WorkerConfig,
+  metrics: WorkerMetrics,
+  logger: Logger,
+  closers: (() => Promise<unknown>)[],
+): RedisSink<Slot, CommandOutcome> {
+  const redis = connectRedis(config.redisUrl, {
+    name: 'worker',
+    logger,
+    commandTimeoutMs: SINK_COMMAND_TIMEOUT_MS,
+  })
+  const replied = metrics.replies.with({ result: 'published' })
+  const sink = createRedisSink<Slot, CommandOutcome>({
+    redis,
+    redisKey: redisNames.slot,
+    toDocument: slotDocument,
+    nowMs: scheduler.nowMs,
+    observe: {
+      dropped: (kind, count) => metrics.sinkDropped.with({ kind }).inc(count),
+      replied: (count) => replied.inc(count),
+    },
+  })
+  closers.push(async () => redis.disconnect())
+  closers.push(() => sink.close(SINK_CLOSE_TIMEOUT_MS))
+  return sink
+}
+
+/** Makes the tables' partitions of the coming days now and every few hours. Answers how to stop. */
+async function keepTimePartitions(pool: Pool, logger: Logger): Promise<() => Promise<void>> {
+  await ensureTimePartitions(pool)
+  const timer = setInterval(() => {
+    ensureTimePartitions(pool).catch((err: unknown) => logger.error({ err }, 'time partitions'))
+  }, TIME_PARTITIONS_EVERY_MS)
+  return async () => clearInterval(timer)
+}
+
+function healthOf(
+  state: { readonly joined: boolean; readonly stopping: boolean },
+  modes: PartitionModes,
+): WorkerHealth {
+  const partitions = Object.fromEntries(modes)
+  const all = [...modes.values()]
+  if (state.stopping) return { status: 'stopping', partitions }
+  if (!state.joined || all.includes('opening')) return { status: 'starting', partitions }
+  return { status: all.includes('halted') ? 'degraded' : 'ready', partitions }
+}
+
+/** The start cannot succeed until an operator acts. */
+export class MissingTopicError extends Error {
+  override readonly name = 'MissingTopicError'
+  constructor(topic: string) {
+    super(`topic ${topic} is missing; make the topics first`)
+  }
+}
+
+export class PartitionCountError extends Error {
+  override readonly name = 'PartitionCountError'
+  constructor(topic: string, found: number, configured: number) {
+    super(
+      `topic ${topic} has ${found} partitions, but PARTITIONS is ${configured}; changing the count moves keys ` +
+        'between writers and is a migration',
+    )
+  }
+}

@@ -1,0 +1,59 @@
+/** The environment as the local stack reads it: addresses given here win over servers of our own. */
+import { z } from 'zod'
+import { LocalFault } from './faults.ts'
+import type { Ports } from './server.ts'
+
+const port = (standard: number) => z.coerce.number().int().min(1).max(65_535).default(standard)
+
+const environmentSchema = z.object({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^,\s:]+:\d+(,[^,\s:]+:\d+)*$/, 'must be host:port, more of them separated by commas')
+    .transform((list) => list.split(','))
+    .optional(),
+  IRONSYS_POSTGRES_PORT: port(15_432),
+  IRONSYS_REDIS_PORT: port(16_379),
+  IRONSYS_KAFKA_PORT: port(19_092),
+  IRONSYS_KAFKA_CONTROLLER_PORT: port(19_093),
+  IRONSYS_SERVERS: z.enum(['auto', 'docker', 'native']).default('auto'),
+})
+
+export interface LocalConfig {
+  /** Servers that somebody else runs. */
+  readonly given: {
+    readonly databaseUrl: string | null
+    readonly redisUrl: string | null
+    readonly kafkaBrokers: readonly string[] | null
+  }
+  /** The ports of `make up`, for the servers that nobody has given. */
+  readonly ports: Ports
+  /** How the others are run; `auto` is Docker where an engine answers. */
+  readonly servers: 'auto' | 'docker' | 'native'
+}
+
+/** Throws a {@link LocalFault} that lists everything that is wrong. An empty variable counts as not set. */
+export function readLocalConfig(environment: Readonly<Record<string, string | undefined>>): LocalConfig {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const parsed = environmentSchema.safeParse(set)
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    throw new LocalFault(`the environment is wrong: ${faults.join('; ')}`)
+  }
+  const { DATABASE_URL, REDIS_URL, KAFKA_BROKERS, ...own } = parsed.data
+  return {
+    given: {
+      databaseUrl: DATABASE_URL ?? null,
+      redisUrl: REDIS_URL ?? null,
+      kafkaBrokers: KAFKA_BROKERS ?? null,
+    },
+    ports: {
+      postgres: own.IRONSYS_POSTGRES_PORT,
+      redis: own.IRONSYS_REDIS_PORT,
+      kafka: own.IRONSYS_KAFKA_PORT,
+      kafkaController: own.IRONSYS_KAFKA_CONTROLLER_PORT,
+    },
+    servers: own.IRONSYS_SERVERS,
+  }
+}

@@ -1,0 +1,11 @@
+/** What goes wrong on a developer's machine and is told in one line, without a stack. */
+export class LocalFault extends Error {
+  override readonly name = 'LocalFault'
+  /** The end of a log file, shown below the line. */
+  readonly logTail: string
+
+  constructor(message: string, logTail = '') {
+    super(message)
+    this.logTail = logTail
+  }
+}

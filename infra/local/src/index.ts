@@ -1,0 +1,42 @@
+export { findProgram, type Outcome, type RunOptions, run } from './commands.ts'
+export { type LocalConfig, readLocalConfig } from './config.ts'
+export { dockerExecCommand, dockerLogsCommand, dockerStarted, removeDocker } from './docker.ts'
+export { LocalFault } from './faults.ts'
+export { checkout, folders, removeStack, stackFolders, testFolder, testFolders } from './folders.ts'
+export { install, type Wanted } from './install.ts'
+export { killNative } from './native.ts'
+export {
+  claimPidFile,
+  isRunning,
+  markOf,
+  type ProcessMark,
+  pidPath,
+  readPidFile,
+  removePidFile,
+  runningNames,
+  writePidFile,
+} from './pid-files.ts'
+export { findFreePorts, isPortFree, LOOPBACK, requireFreePort } from './ports.ts'
+export { postgresUrl } from './postgres.ts'
+export { findPostgresProgram } from './postgres-programs.ts'
+export {
+  type Launch,
+  launch,
+  logPath,
+  type RunningProcess,
+  stopByPidFile,
+  stopProcess,
+  tailOf,
+  waitReady,
+} from './processes.ts'
+export { type Ports, type ServerName, type StackFolder, serverNames } from './server.ts'
+export {
+  type Addresses,
+  addressesOf,
+  type Source,
+  type Stack,
+  stackIsRunning,
+  startStack,
+  stopStack,
+} from './stack.ts'
+export { waitUntil } from './waiting.ts'

@@ -1,0 +1,113 @@
+/** The three servers together: given, in containers or as processes, with the same addresses for whoever uses them. */
+import { mkdirSync } from 'node:fs'
+import type { LocalConfig } from './config.ts'
+import { dockerStarted, hasDocker, startDocker, stopDocker } from './docker.ts'
+import { LocalFault } from './faults.ts'
+import { folders } from './folders.ts'
+import { startNative, stopNative } from './native.ts'
+import { runningNames } from './pid-files.ts'
+import { LOOPBACK } from './ports.ts'
+import { postgresUrl } from './postgres.ts'
+import { probeKafka, probePostgres, probeRedis } from './probes.ts'
+import { type Ports, type ServerName, type StackFolder, serverNames } from './server.ts'
+import { waitUntil } from './waiting.ts'
+
+const GIVEN_DEADLINE_MS = 10_000
+
+export interface Addresses {
+  readonly databaseUrl: string
+  readonly redisUrl: string
+  readonly kafkaBrokers: readonly string[]
+}
+
+export type Source = 'given' | 'docker' | 'native'
+
+export interface Stack {
+  readonly addresses: Addresses
+  readonly sources: Readonly<Record<ServerName, Source>>
+}
+
+/**
+ * Starts the servers that nobody has given, and resolves when each of them answers.
+ * `names` limits it to some of the servers. Throws a {@link LocalFault} after stopping again what it had started.
+ */
+export async function startStack(
+  folder: StackFolder,
+  config: Pick<LocalConfig, 'given' | 'servers'>,
+  names: readonly ServerName[] = serverNames,
+): Promise<Stack> {
+  mkdirSync(folder.path, { recursive: true })
+  const addresses = addressesOf(folder.ports, config)
+  const given = givenServers(config).filter((name) => names.includes(name))
+  await Promise.all(given.map((name) => requireGiven(name, addresses)))
+  const own = names.filter((name) => !given.includes(name))
+  const how = own.length > 0 ? await chooseHow(config) : 'native'
+  if (how === 'docker') await startDocker(folder, own)
+  else await startNative(folder, folders.jars, own)
+  const sourceOf = (name: ServerName): Source => (given.includes(name) ? 'given' : how)
+  return {
+    addresses,
+    sources: { postgres: sourceOf('postgres'), redis: sourceOf('redis'), kafka: sourceOf('kafka') },
+  }
+}
+
+/** Stops what was started out of this folder and nothing else. A disposable stack ends at once and loses its data. */
+export async function stopStack(
+  path: string,
+  disposable: boolean,
+  report: (line: string) => void = () => undefined,
+): Promise<void> {
+  await stopNative(path, disposable, report)
+  if (dockerStarted(path)) await stopDocker(path, disposable, report)
+}
+
+/** True when a server or an app runs out of this folder; its supervisor (`up`) does not count. */
+export function stackIsRunning(path: string): boolean {
+  return dockerStarted(path) || runningNames(path).some((name) => name !== 'up')
+}
+
+export function addressesOf(ports: Ports, config: Pick<LocalConfig, 'given'>): Addresses {
+  return {
+    databaseUrl: config.given.databaseUrl ?? postgresUrl(ports.postgres),
+    redisUrl: config.given.redisUrl ?? `redis://${LOOPBACK}:${ports.redis}`,
+    kafkaBrokers: config.given.kafkaBrokers ?? [`${LOOPBACK}:${ports.kafka}`],
+  }
+}
+
+function givenServers(config: Pick<LocalConfig, 'given'>): readonly ServerName[] {
+  const { databaseUrl, redisUrl, kafkaBrokers } = config.given
+  return serverNames.filter(
+    (name) => ({ postgres: databaseUrl, redis: redisUrl, kafka: kafkaBrokers })[name] !== null,
+  )
+}
+
+async function chooseHow(config: Pick<LocalConfig, 'servers'>): Promise<'docker' | 'native'> {
+  if (config.servers === 'native') return 'native'
+  if (await hasDocker()) return 'docker'
+  if (config.servers === 'docker')
+    throw new LocalFault('IRONSYS_SERVERS=docker, but no Docker engine answers')
+  if (process.platform !== 'linux') {
+    throw new LocalFault(
+      `on ${process.platform} the servers run in Docker, and no engine answers: start Docker`,
+    )
+  }
+  return 'native'
+}
+
+async function requireGiven(name: ServerName, addresses: Addresses): Promise<void> {
+  const variable = { postgres: 'DATABASE_URL', redis: 'REDIS_URL', kafka: 'KAFKA_BROKERS' }[name]
+  if (await waitUntil(() => probe(name, addresses), GIVEN_DEADLINE_MS)) return
+  throw new LocalFault(`${name} does not answer at the address that the environment gives (${variable})`)
+}
+
+/** Asks a server for a real answer. */
+export function probe(name: ServerName, addresses: Addresses): Promise<boolean> {
+  switch (name) {
+    case 'postgres':
+      return probePostgres(addresses.databaseUrl)
+    case 'redis':
+      return probeRedis(addresses.redisUrl)
+    case 'kafka':
+      return probeKafka(addresses.kafkaBrokers)
+  }
+}

@@ -1,0 +1,179 @@
+/** The bench's table, its targets and the file that keeps it. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { checkout, run } from '@ironsys/local'
+import type { BenchConfig } from '../config.ts'
+import { quantile } from '../quantiles.ts'
+import { milliseconds, table, whole } from '../table.ts'
+import { READ_CONNECTIONS, type ReadRun } from './read-run.ts'
+import type { PipelineName } from './stack.ts'
+import type { WriteRun } from './write-run.ts'
+
+export interface BenchResults {
+  readonly config: BenchConfig
+  readonly writes: readonly WriteRun[]
+  readonly reads: readonly ReadRun[]
+}
+
+/** What the figures do not say. */
+const caveats = [
+  'Load generator, API, Kafka, worker, Postgres and Redis share this machine.',
+  'wrk is a closed loop: when the system stalls it stops asking, so its p99 leaves out who would have come meanwhile',
+  '  (coordinated omission). Accepted-to-committed is measured for every command, from the log append time.',
+  'Not measured: more than one hot slot, a network between the parts, TLS, cold start, sold-out slots, replication.',
+]
+
+export function writeTable(runs: readonly WriteRun[]): string {
+  const cells = (name: string, of: (run: WriteRun) => string) => [name, ...runs.map(of)]
+  const cpuNames = [...new Set(runs.flatMap((run) => Object.keys(run.cpuSeconds)))]
+  return table([
+    cells('reservations', ({ pipeline }) => pipeline),
+    cells('accepted (202) per second', (run) => whole(run.acceptedPerSecond)),
+    cells('committed per second', (run) => whole(run.committedPerSecond)),
+    cells('202: p50', (run) => milliseconds(run.acceptP50Ms)),
+    cells('202: p99', (run) => milliseconds(run.acceptP99Ms)),
+    cells('202: slowest', (run) => milliseconds(run.acceptMaxMs)),
+    cells('accepted to committed: p50', (run) => milliseconds(run.committedP50Ms)),
+    cells('accepted to committed: p99', (run) => milliseconds(run.committedP99Ms)),
+    cells('not accepted (status)', (run) => whole(run.refused)),
+    cells('socket errors', (run) => whole(run.socketErrors)),
+    ...cpuNames.map((name) => cells(`CPU seconds: ${name}`, (run) => seconds(run.cpuSeconds[name] ?? null))),
+    cells('API CPU per request', (run) => perRequest(run.cpuSeconds.api ?? null, run.accepted)),
+    cells('worker CPU per row', (run) => perRequest(run.cpuSeconds.worker ?? null, run.committed)),
+    cells('API memory, peak', (run) => megabytes(run.apiPeakMb)),
+    cells('worker memory, peak', (run) => megabytes(run.workerPeakMb)),
+  ])
+}
+
+export function readTable(runs: readonly ReadRun[]): string {
+  const cells = (name: string, of: (run: ReadRun) => string) => [name, ...runs.map(of)]
+  return table([
+    cells('GET /slots/:id, cached', ({ pipeline }) => pipeline),
+    cells('answers per second', (run) => whole(run.perSecond)),
+    cells('p50', (run) => milliseconds(run.p50Ms)),
+    cells('p99', (run) => milliseconds(run.p99Ms)),
+    cells('errors', (run) => whole(run.errors)),
+    cells('CPU seconds: wrk', (run) => seconds(run.wrkCpuSeconds)),
+    cells('CPU seconds: api', (run) => seconds(run.apiCpuSeconds)),
+    cells('API CPU per request', (run) => perRequest(run.apiCpuSeconds, run.answers)),
+    cells('API memory, peak', (run) => megabytes(run.apiPeakMb)),
+  ])
+}
+
+/** Medians of the real runs against the targets, and against the bare ones. */
+export function targetTable({ writes, reads }: BenchResults): string {
+  const write = (of: (run: WriteRun) => number | null) => (name: PipelineName) => median(writes, name, of)
+  const read = (of: (run: ReadRun) => number | null) => (name: PipelineName) => median(reads, name, of)
+  const rows = [
+    atLeast(
+      'accepted per second',
+      10_000,
+      write((run) => run.acceptedPerSecond),
+    ),
+    atLeast(
+      'committed per second',
+      10_000,
+      write((run) => run.committedPerSecond),
+    ),
+    atMost(
+      '202: p99, ms',
+      60,
+      write((run) => run.acceptP99Ms),
+    ),
+    atMost(
+      'accepted to committed: p99, ms',
+      100,
+      write((run) => run.committedP99Ms),
+    ),
+    atLeast(
+      'cached GETs per second',
+      35_000,
+      read((run) => run.perSecond),
+    ),
+    atMost(
+      'API memory, MB',
+      250,
+      write((run) => run.apiPeakMb),
+    ),
+    atMost(
+      'worker memory, MB',
+      250,
+      write((run) => run.workerPeakMb),
+    ),
+  ]
+  return table([
+    ['median', 'bare', 'real', 'real / bare', 'target', ''],
+    ...rows.flatMap((row) => (row === null ? [] : [row])),
+  ])
+}
+
+export function heading({ connections, seconds: length, rounds }: BenchConfig): string {
+  const writes = `one hot slot, ${connections} keep-alive connections, ${length} s, ${rounds} rounds in turns`
+  return `${writes}; GETs with ${READ_CONNECTIONS} connections\n`
+}
+
+export function caveatText(): string {
+  return caveats.map((line) => `  ${line}\n`).join('')
+}
+
+/** Writes everything that was measured and returns the file's path. */
+export async function keepResults(results: BenchResults): Promise<string> {
+  const folder = join(checkout, 'load-tests', 'results')
+  mkdirSync(folder, { recursive: true })
+  const at = new Date().toISOString()
+  const path = join(folder, `bench-${at.slice(0, 19).replaceAll(':', '-')}.json`)
+  const { code, output } = await run('git', ['rev-parse', 'HEAD'], { cwd: checkout })
+  const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryMb: Math.round(totalmem() / 2 ** 20) }
+  const software = { commit: code === 0 ? output.trim() : null, node: process.version, kernel: release() }
+  writeFileSync(
+    path,
+    `${JSON.stringify({ at, machine, ...software, ...results, notMeasured: caveats }, null, 2)}\n`,
+  )
+  return path
+}
+
+type Median = (name: PipelineName) => number | null
+
+function atLeast(name: string, target: number, of: Median): readonly string[] | null {
+  return row(name, of, `≥ ${whole(target)}`, (real) => real >= target)
+}
+
+function atMost(name: string, target: number, of: Median): readonly string[] | null {
+  return row(name, of, `< ${whole(target)}`, (real) => real < target)
+}
+
+function row(
+  name: string,
+  of: Median,
+  target: string,
+  reached: (real: number) => boolean,
+): readonly string[] | null {
+  const [bare, real] = [of('bare'), of('real')]
+  if (real === null) return null
+  const figure = (value: number | null) => (value === null ? '–' : whole(value))
+  const ratio = bare === null || bare === 0 ? '–' : (real / bare).toFixed(2)
+  return [name, figure(bare), figure(real), ratio, target, reached(real) ? 'reached' : 'MISSED']
+}
+
+function median<R extends { readonly pipeline: PipelineName }>(
+  runs: readonly R[],
+  name: PipelineName,
+  of: (run: R) => number | null,
+): number | null {
+  const values = runs.filter((run) => run.pipeline === name).flatMap((run) => of(run) ?? [])
+  return quantile(values, 0.5)
+}
+
+function seconds(value: number | null): string {
+  return value === null ? '–' : value.toFixed(1)
+}
+
+/** Says what the code costs, also where other work shares the machine. */
+function perRequest(cpu: number | null, count: number): string {
+  return cpu === null || count === 0 ? '–' : `${Math.round((cpu * 1e6) / count)} µs`
+}
+
+function megabytes(value: number | null): string {
+  return value === null ? '–' : `${Math.round(value)} MB`
+}

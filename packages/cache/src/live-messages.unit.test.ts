@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { readAnnouncements, readPublishedProgress, readReplies } from './live-messages.ts'
+
+const parse = (value: unknown) => (typeof value === 'string' ? value : null)
+
+test('announcements: what can be read is read, the rest is left out', () => {
+  const good = { key: 'a', epoch: 1, version: 2, document: 'd' }
+  const text = JSON.stringify([
+    good,
+    { ...good, version: -1 },
+    { ...good, document: 7 },
+    { key: 'a' },
+    null,
+    'x',
+  ])
+  expect(readAnnouncements(text, parse)).toEqual([good])
+  expect(readAnnouncements('{}', parse)).toBeNull()
+  expect(readAnnouncements('not json', parse)).toBeNull()
+})
+
+test('replies', () => {
+  expect(readReplies('[{"id":"a","outcome":{"code":"ok"}},{"id":1,"outcome":2},{"id":"b"}]')).toEqual([
+    { id: 'a', outcome: { code: 'ok' } },
+  ])
+  expect(readReplies('null')).toBeNull()
+})
+
+test('progress', () => {
+  const progress = { topic: 't', partition: 0, nextOffset: 7, perSecond: 12.5 }
+  expect(readPublishedProgress(JSON.stringify(progress))).toEqual(progress)
+  for (const bad of ['7', '{}', '[]', '', JSON.stringify({ ...progress, nextOffset: '7' })]) {
+    expect(readPublishedProgress(bad)).toBeNull()
+  }
+})

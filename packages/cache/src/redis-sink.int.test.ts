@@ -1,0 +1,175 @@
+import { redisNames } from '@ironsys/contracts'
+import type { CommittedBatch } from '@ironsys/engine'
+import type { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRedisSink, type RedisSink, readProgress, type SinkKind } from './index.ts'
+import { type OwnRedis, startOwnRedis } from './own-redis.fixture.ts'
+
+interface Seats {
+  readonly version: number
+}
+
+let server: OwnRedis
+let reader: Redis
+const dropped: Record<SinkKind, number> = { snapshot: 0, reply: 0, progress: 0 }
+let replied = 0
+
+beforeEach(async () => {
+  server = await startOwnRedis()
+  reader = await connected()
+  Object.assign(dropped, { snapshot: 0, reply: 0, progress: 0 })
+  replied = 0
+})
+afterEach(() => server.close())
+
+async function connected(commandTimeoutMs?: number): Promise<Redis> {
+  const redis = server.connect(commandTimeoutMs)
+  await expect.poll(() => redis.status).toBe('ready')
+  return redis
+}
+
+async function makeSink(options = {}): Promise<RedisSink<Seats, string>> {
+  return createRedisSink<Seats, string>({
+    redis: await connected(2000),
+    redisKey: redisNames.slot,
+    toDocument: (header, key) => ({ id: key, version: header.version }),
+    nowMs: () => 1_000,
+    observe: {
+      dropped: (kind, count) => {
+        dropped[kind] += count
+      },
+      replied: (count) => {
+        replied += count
+      },
+    },
+    options,
+  })
+}
+
+async function heard(...channels: string[]): Promise<{ channel: string; value: unknown }[]> {
+  const messages: { channel: string; value: unknown }[] = []
+  const redis = await connected()
+  await redis.subscribe(...channels)
+  redis.on('message', (channel: string, text: string) => messages.push({ channel, value: JSON.parse(text) }))
+  return messages
+}
+
+function batch(versions: Record<string, number>, more: Partial<CommittedBatch<Seats, string>> = {}) {
+  return {
+    id: { topic: 't', partition: 3 },
+    epoch: 1,
+    nextOffset: 10,
+    headers: new Map(Object.entries(versions).map(([key, version]) => [key, { version }])),
+    replies: [],
+    decided: 10,
+    firstTimeMs: 990,
+    outcomes: new Map(),
+    appendedAt: new Map(),
+    ...more,
+  }
+}
+
+test('a batch becomes guarded snapshots, progress and one message of replies per instance', async () => {
+  const messages = await heard(
+    redisNames.snapshots,
+    redisNames.progressChannel,
+    redisNames.replies('i1'),
+    redisNames.replies('i2'),
+  )
+  const sink = await makeSink()
+  const replies = [
+    { to: 'i1', commandId: 'c1', outcome: 'yes' },
+    { to: 'i2', commandId: 'c2', outcome: 'no' },
+    { to: 'i1', commandId: 'c3', outcome: 'yes' },
+  ]
+  sink.committed(batch({ a: 4, b: 9 }, { replies }))
+  await expect.poll(() => messages.length).toBe(4)
+  const progress = { topic: 't', partition: 3, nextOffset: 10, perSecond: 1000 }
+  expect(messages).toEqual([
+    {
+      channel: redisNames.snapshots,
+      value: [
+        { key: 'a', epoch: 1, version: 4, document: { id: 'a', version: 4 } },
+        { key: 'b', epoch: 1, version: 9, document: { id: 'b', version: 9 } },
+      ],
+    },
+    { channel: redisNames.progressChannel, value: progress },
+    {
+      channel: redisNames.replies('i1'),
+      value: [
+        { id: 'c1', outcome: 'yes' },
+        { id: 'c3', outcome: 'yes' },
+      ],
+    },
+    { channel: redisNames.replies('i2'), value: [{ id: 'c2', outcome: 'no' }] },
+  ])
+  expect(await reader.get(redisNames.slot('a'))).toBe('1:4:1000:{"id":"a","version":4}')
+  expect(await reader.pttl(redisNames.slot('a'))).toBeGreaterThan(0)
+  expect(await readProgress(reader, 't', 5)).toEqual([progress])
+  expect(replied).toBe(3)
+  await sink.close(1000)
+})
+
+test('while a flush is under way what comes is conflated to the newest', async () => {
+  const messages = await heard(redisNames.snapshots)
+  const sink = await makeSink()
+  for (let version = 1; version <= 100; version++) sink.committed(batch({ a: version }))
+  await sink.close(2000)
+  const versions = () =>
+    messages.flatMap(({ value }) => (value as { version: number }[]).map(({ version }) => version))
+  await expect.poll(versions).toEqual([1, 100])
+  expect(await reader.get(redisNames.slot('a'))).toContain('1:100:')
+})
+
+test("a late writer's older snapshot does not replace a newer one", async () => {
+  const sink = await makeSink()
+  await reader.putSnapshot(redisNames.slot('a'), 2, 1, '2:1:0:{}', 60_000)
+  sink.committed(batch({ a: 50 }))
+  await sink.close(1000)
+  expect(await reader.get(redisNames.slot('a'))).toBe('2:1:0:{}')
+})
+
+test('Redis dead: nothing throws, replies are counted as dropped, the newest snapshot is written on its return', async () => {
+  const sink = await makeSink({ retryMs: 20 })
+  await server.kill()
+  const reply = { to: 'i', commandId: 'c', outcome: 'yes' }
+  for (let version = 1; version <= 3; version++) sink.committed(batch({ a: version }, { replies: [reply] }))
+  await expect.poll(() => dropped.reply).toBe(3)
+  await server.start()
+  await expect
+    .poll(() => reader.get(redisNames.slot('a')).catch(() => null), { timeout: 15_000 })
+    .toContain('1:3:')
+  await sink.close(1000)
+  expect(dropped).toEqual({ snapshot: 0, reply: 3, progress: 0 })
+})
+
+test('what is kept for a frozen Redis is bounded, and what does not fit is counted', async () => {
+  const sink = await makeSink({ maxSnapshots: 5, maxReplies: 7 })
+  server.freeze()
+  sink.committed(batch({ first: 1 }))
+  const replies = Array.from({ length: 10 }, (_, i) => ({ to: 'i', commandId: `c${i}`, outcome: 'yes' }))
+  const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, 1]))
+  sink.committed(batch(many, { replies }))
+  expect(dropped).toEqual({ snapshot: 4, reply: 3, progress: 0 })
+  server.thaw()
+  await sink.close(2000)
+  expect(replied).toBe(7)
+})
+
+test('close gives up on a frozen Redis', async () => {
+  const sink = await makeSink()
+  server.freeze()
+  sink.committed(batch({ a: 1 }))
+  await sink.close(50)
+  sink.committed(batch({ a: 2 }))
+  server.thaw()
+})
+
+test('long lists are published in parts', async () => {
+  const messages = await heard(redisNames.replies('i'))
+  const sink = await makeSink({ maxItemsPerMessage: 4 })
+  const replies = Array.from({ length: 10 }, (_, i) => ({ to: 'i', commandId: `c${i}`, outcome: 'yes' }))
+  sink.committed(batch({}, { replies }))
+  await sink.close(1000)
+  await expect.poll(() => messages.map(({ value }) => (value as unknown[]).length)).toEqual([4, 4, 2])
+})

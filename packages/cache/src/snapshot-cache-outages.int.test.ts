@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest'
+import { SnapshotUnavailableError, snapshotCacheDefaults } from './index.ts'
+import { clock, makeCache, server, setUpEachTest, store, stored, tiers } from './snapshot-cache.fixture.ts'
+
+setUpEachTest()
+
+test('Redis killed: reads go on from L1 and the store, one load per key; Redis is found again', async () => {
+  store.put('a', 1)
+  store.put('b', 1)
+  const cache = await makeCache()
+  await cache.get('a')
+  await server.kill()
+  expect(cache.getNow('a')).toMatchObject({ version: 1 })
+  const reads = await Promise.all(Array.from({ length: 50 }, () => cache.get('b')))
+  expect(reads.every((read) => 'version' in read)).toBe(true)
+  expect(store.loads).toBe(2)
+  await server.start()
+  await expect
+    .poll(
+      async () => {
+        clock.ms += snapshotCacheDefaults.redisCoolDownMs
+        cache.drop('b')
+        await cache.get('b')
+        return tiers.includes('l2')
+      },
+      { timeout: 15_000 },
+    )
+    .toBe(true)
+})
+
+test('Redis frozen: the first read is held up for the time-out, then Redis is left alone', async () => {
+  store.put('a', 1)
+  store.put('b', 1)
+  const cache = await makeCache()
+  server.freeze()
+  expect(await cache.get('a')).toMatchObject({ version: 1, fromCache: false })
+  expect(await cache.get('b')).toMatchObject({ version: 1, fromCache: false })
+  server.thaw()
+  const redis = server.connect()
+  await expect.poll(() => redis.status).toBe('ready')
+  expect(await redis.info('commandstats')).toContain('cmdstat_get:calls=1,')
+})
+
+test('Redis flushed: the store is asked once and Redis is filled again', async () => {
+  store.put('a', 1)
+  const cache = await makeCache()
+  await cache.get('a')
+  const redis = server.connect()
+  await expect.poll(() => redis.status).toBe('ready')
+  await redis.flushall()
+  clock.ms += 60_000
+  expect(await cache.get('a')).toMatchObject({ version: 1 })
+  expect(await stored('a')).toMatch(/^1:1:/)
+  expect(store.loads).toBe(2)
+})
+
+test('Redis and store both down: the last known, marked stale, for a while; unknown keys are an error', async () => {
+  store.put('a', 1)
+  const cache = await makeCache()
+  await cache.get('a')
+  await server.kill()
+  store.down = true
+  clock.ms += 60_000
+  expect(await cache.get('a')).toMatchObject({
+    version: 1,
+    stale: true,
+    body: null,
+    fromCache: true,
+    ageMs: 60_000,
+  })
+  expect(cache.getNow('a')).toMatchObject({ stale: true })
+  await expect(cache.get('b')).rejects.toThrow(SnapshotUnavailableError)
+  clock.ms += snapshotCacheDefaults.staleIfErrorMs
+  await expect(cache.get('a')).rejects.toThrow(SnapshotUnavailableError)
+  store.down = false
+  expect(await cache.get('a')).toMatchObject({ version: 1, stale: false })
+})
+
+test('the store down, Redis up: an old snapshot in Redis is better than none', async () => {
+  store.put('a', 1)
+  await (await makeCache()).get('a')
+  await stored('a')
+  store.down = true
+  clock.ms += 60_000
+  const other = await makeCache()
+  expect(await other.get('a')).toMatchObject({ version: 1, stale: true, ageMs: 60_000 })
+})
+
+test('a store that hangs is given up', async () => {
+  store.gate = new Promise(() => {})
+  const cache = await makeCache({ loadTimeoutMs: 20 })
+  await expect(cache.get('a')).rejects.toThrow(SnapshotUnavailableError)
+})

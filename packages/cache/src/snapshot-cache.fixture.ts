@@ -1,0 +1,72 @@
+/** A cache on a Redis of its own, a store in memory and a clock that tests move; made anew for each test. */
+import { afterEach, beforeEach, expect } from 'vitest'
+import { type CacheTier, createSnapshotCache, type Snapshot, type SnapshotCache } from './index.ts'
+import { type OwnRedis, startOwnRedis } from './own-redis.fixture.ts'
+
+export interface Seat {
+  readonly left: number
+}
+
+/** A store in memory that counts, fails and waits as told. */
+export class Store {
+  readonly rows = new Map<string, Snapshot<Seat>>()
+  loads = 0
+  down = false
+  gate: Promise<void> = Promise.resolve()
+
+  load = async (key: string): Promise<Snapshot<Seat> | null> => {
+    this.loads++
+    await this.gate
+    if (this.down) throw new Error('the store is down')
+    return this.rows.get(key) ?? null
+  }
+
+  put(key: string, version: number, left = 100 - version, epoch = 1): Snapshot<Seat> {
+    const snapshot = { epoch, version, document: { left } }
+    this.rows.set(key, snapshot)
+    return snapshot
+  }
+}
+
+export let server: OwnRedis
+export let store: Store
+export const clock = { ms: 0 }
+export const tiers: CacheTier[] = []
+
+export function setUpEachTest(): void {
+  beforeEach(async () => {
+    server = await startOwnRedis()
+    store = new Store()
+    clock.ms = 1_000_000
+    tiers.length = 0
+  })
+  afterEach(() => server.close())
+}
+
+export async function makeCache(options = {}): Promise<SnapshotCache<Seat>> {
+  const redis = server.connect()
+  await expect.poll(() => redis.status).toBe('ready')
+  return createSnapshotCache<Seat>({
+    redis,
+    redisKey: (key) => `test:{${key}}`,
+    load: store.load,
+    parse: (value) =>
+      typeof value === 'object' && value !== null && 'left' in value && typeof value.left === 'number'
+        ? { left: value.left }
+        : null,
+    toBody: (document) => Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false })),
+    nowMs: () => clock.ms,
+    observe: (tier) => void tiers.push(tier),
+    options,
+  })
+}
+
+/** What was written to Redis in the background is there. */
+export async function stored(key: string): Promise<string | null> {
+  const redis = server.connect()
+  await expect.poll(() => redis.status).toBe('ready')
+  return expect
+    .poll(() => redis.get(`test:{${key}}`))
+    .not.toBeNull()
+    .then(() => redis.get(`test:{${key}}`))
+}

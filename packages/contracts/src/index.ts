@@ -1,0 +1,7 @@
+export * from './commands.ts'
+export * from './documents.ts'
+export * from './fields.ts'
+export * from './http.ts'
+export * from './live.ts'
+export * from './routing.ts'
+export * from './topics.ts'

@@ -1,0 +1,82 @@
+/**
+ * The shape of a domain: three pure functions over the state of one key.
+ *
+ * The state of a key is a small header and the rows around it (a slot and its reservations). A command sees the
+ * header and only the rows it names, so its cost does not grow with the item. `decide` says what happens as events,
+ * `evolve` is the only way anything changes; both are synchronous and see no clock, no I/O and no randomness (I6).
+ * The pattern is Jérémie Chassaing's decider.
+ */
+
+/** What every header has: the version of the key's ledger, gapless from 1 (I5). */
+export interface Header {
+  readonly version: number
+}
+
+/** A decoded command. */
+export interface Command {
+  /** Unique per command, the same however often it is sent. */
+  readonly id: string
+  /** The API instance that waits for the outcome, if any; named as on the wire. */
+  readonly reply_to?: string | undefined
+}
+
+/** What a command needs to be in memory before it is decided. */
+export interface Needs {
+  /** The key it belongs to, or null where a row names it (a cancel by reservation id). */
+  readonly key: string | null
+  /** The ids of the rows it reads or changes. */
+  readonly rowIds: readonly string[]
+  /** True when the command is idempotent neither by its own id nor by state: its outcome is then remembered (I3). */
+  readonly remembered: boolean
+}
+
+/** What `decide` sees. */
+export interface View<H extends Header, R> {
+  readonly header: H | null
+  row(id: string): R | undefined
+}
+
+/** One header and at most one row: all that a single event can change. */
+export interface Change<H extends Header, R> {
+  readonly header: H | null
+  readonly row: R | undefined
+}
+
+/** An event names the row that it changes, if any. */
+export interface DomainEvent {
+  readonly type: string
+  readonly rowId: string | null
+}
+
+export interface Decision<E extends DomainEvent, O> {
+  readonly events: readonly E[]
+  /** The answer, made from the state after the events. */
+  readonly outcome: O
+}
+
+/** Why a record cannot be a command; the record goes to the dead letters (or, `newer`, halts the partition). */
+export interface Unreadable {
+  readonly unreadable: 'malformed' | 'newer-schema'
+  readonly detail: string
+  /** The command's id where it could be read: its status then says `failed`. */
+  readonly commandId: string | null
+}
+
+export interface Decider<C extends Command, E extends DomainEvent, H extends Header, R, O> {
+  /** Reads a record of the log. Never throws. */
+  parse(value: Buffer | null): C | Unreadable
+  needs(command: C): Needs
+  /** The key that a row belongs to. */
+  keyOfRow(row: R): string
+  /**
+   * Decides one command. `atMs` is the log's time, clamped so that it never goes back.
+   * A refusal is a decision too: an outcome, with or without an event. Throws only on a broken invariant.
+   */
+  decide(view: View<H, R>, command: C, atMs: number): Decision<E, O>
+  /** The outcome's name: one of a closed list, for metrics. */
+  codeOf(outcome: O): string
+  /** The answer to a repeat of a `remembered` command, from the outcome it had. */
+  repeat(command: C, outcome: O): O
+  /** Applies an event. A version one higher makes it a ledger entry; the same version makes it only an event. */
+  evolve(change: Change<H, R>, event: E, atMs: number): Change<H, R>
+}

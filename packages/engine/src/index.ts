@@ -1,0 +1,5 @@
+export * from './batch.ts'
+export * from './decider.ts'
+export * from './faults.ts'
+export * from './partition-writer.ts'
+export * from './ports.ts'

@@ -1,0 +1,299 @@
+/**
+ * The one writer of a partition: reads records, decides them in batches, commits each batch behind the fence, and
+ * publishes what is committed. DESIGN.md has the states and what each crash point leads to.
+ *
+ * Modes: opening → running → (opening again after a fault) → fenced | halted | closed.
+ *
+ * Invariants:
+ * 1. Commits happen in offset order; the next starts only when the outcome of the one before is known.
+ * 2. Nothing leaves (snapshot, reply, event, group offset) before its commit is known.
+ * 3. After any fault, memory (cache, batch in flight, batch decided ahead) is dropped and the fence's row read again.
+ * 4. At most one batch is being committed and at most one more is decided ahead of it, its state laid over.
+ */
+import { type Binding, type DecidedBatch, decideBatch, recordDigest } from './batch.ts'
+import type { Command, Decider, DomainEvent, Header } from './decider.ts'
+import { DataError, FencedError, LogIdentityError } from './faults.ts'
+import { HeaderCache } from './header-cache.ts'
+import type {
+  BatchEffects,
+  EventPublisher,
+  LogRecord,
+  PartitionId,
+  PartitionLog,
+  Progress,
+  Scheduler,
+  SnapshotSink,
+  Store,
+} from './ports.ts'
+import { prefetchRequest } from './prefetch.ts'
+import { createRecordReader, type RecordReader } from './record-reader.ts'
+
+/** `fenced`: rejoin. `halted`: a human is needed. */
+export type WriterEnding = 'fenced' | 'halted' | 'closed'
+export type WriterMode = 'opening' | 'running' | WriterEnding
+
+/** What metrics and logs see. Must not throw. */
+export interface WriterObserver {
+  mode(id: PartitionId, mode: WriterMode): void
+  /** A fault that the writer recovers from by itself (`retrying`), or one that ends it. */
+  fault(id: PartitionId, error: unknown, retrying: boolean): void
+  /** A committed batch: its effects and how long each phase took, in milliseconds. */
+  committed(batch: DecidedBatch<DomainEvent, Header, unknown, unknown>, phases: PhaseTimes): void
+}
+
+export interface PhaseTimes {
+  readonly prefetchMs: number
+  readonly decideMs: number
+  readonly commitMs: number
+}
+
+export interface WriterOptions {
+  /** Records per batch. */
+  readonly batchRecordsMax: number
+  /** Headers kept in memory. */
+  readonly cachedKeysMax: number
+  /** First and longest wait after a fault, milliseconds; doubles in between. */
+  readonly retryDelayMs: number
+  readonly retryDelayMaxMs: number
+}
+
+export const defaultWriterOptions: WriterOptions = {
+  batchRecordsMax: 2000,
+  cachedKeysMax: 10_000,
+  retryDelayMs: 50,
+  retryDelayMaxMs: 2000,
+}
+
+export interface WriterDeps<C extends Command, E extends DomainEvent, H extends Header, R, O> {
+  readonly decider: Decider<C, E, H, R, O>
+  readonly binding: Binding<E>
+  readonly store: Store<E, H, R, O>
+  readonly sink: SnapshotSink<H, O>
+  readonly publisher: EventPublisher
+  readonly scheduler: Scheduler
+  readonly observer: WriterObserver
+}
+
+export interface PartitionWriter {
+  readonly id: PartitionId
+  /** Resolves when the writer has ended; never rejects. */
+  readonly ended: Promise<WriterEnding>
+  /** Commits the batch in hand, then stops. */
+  close(): Promise<void>
+}
+
+/** Starts writing at once. */
+export function startPartitionWriter<C extends Command, E extends DomainEvent, H extends Header, R, O>(
+  id: PartitionId,
+  log: PartitionLog,
+  deps: WriterDeps<C, E, H, R, O>,
+  options: WriterOptions = defaultWriterOptions,
+): PartitionWriter {
+  const writer = new Writer(id, log, deps, options)
+  const ended = writer.run()
+  return {
+    id,
+    ended,
+    close: async () => {
+      writer.stop()
+      await ended
+    },
+  }
+}
+
+interface InFlight<E extends DomainEvent, H extends Header, R, O> {
+  readonly batch: DecidedBatch<E, H, R, O>
+  readonly done: Promise<void>
+  failed: boolean
+}
+
+class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
+  readonly #id: PartitionId
+  readonly #log: PartitionLog
+  readonly #deps: WriterDeps<C, E, H, R, O>
+  readonly #options: WriterOptions
+  readonly #reader: RecordReader
+  readonly #cache: HeaderCache<H>
+  readonly #stopped = new AbortController()
+  #inFlight: InFlight<E, H, R, O> | null = null
+  /** Halved by a data error, doubled by a commit. */
+  #batchLimit: number
+  /** Offsets of records that the database refused, with its words. */
+  readonly #refusedOffsets = new Map<number, string>()
+  #faultsInARow = 0
+
+  constructor(id: PartitionId, log: PartitionLog, deps: WriterDeps<C, E, H, R, O>, options: WriterOptions) {
+    this.#id = id
+    this.#log = log
+    this.#deps = deps
+    this.#options = options
+    this.#batchLimit = options.batchRecordsMax
+    this.#reader = createRecordReader(log, options.batchRecordsMax)
+    this.#cache = new HeaderCache(options.cachedKeysMax)
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+    this.#reader.interrupt()
+  }
+
+  async run(): Promise<WriterEnding> {
+    const ending = await this.#runUntilEnded()
+    await this.#deps.publisher.release(this.#id)
+    this.#deps.observer.mode(this.#id, ending)
+    return ending
+  }
+
+  async #runUntilEnded(): Promise<WriterEnding> {
+    while (!this.#stopped.signal.aborted) {
+      try {
+        this.#deps.observer.mode(this.#id, 'opening')
+        const progress = await this.#open()
+        if (progress === null) return 'closed'
+        this.#deps.observer.mode(this.#id, 'running')
+        await this.#work(progress)
+        return 'closed'
+      } catch (error) {
+        this.#cache.clear()
+        this.#inFlight = null
+        const ending = endingOf(error)
+        this.#deps.observer.fault(this.#id, error, ending === null)
+        if (ending !== null) return ending
+        if (!(error instanceof DataError)) await this.#backOff()
+      }
+    }
+    return 'closed'
+  }
+
+  /** Reads the fence's row and compares the log with it (I4). Null when the partition is taken away meanwhile. */
+  async #open(): Promise<Progress | null> {
+    const progress = await this.#deps.store.open(this.#id)
+    const { low, high } = await this.#log.bounds()
+    const { nextOffset, lastRecord } = progress
+    if (high < nextOffset)
+      throw damagedLog(`it ends at ${high}, but ${nextOffset} commands of it are applied`)
+    if (low > nextOffset)
+      throw damagedLog(`offsets ${nextOffset} to ${low - 1} were removed before they were decided`)
+    if (lastRecord === null || low === nextOffset) {
+      this.#reader.seek(nextOffset)
+    } else if (!this.#stopped.signal.aborted) {
+      this.#reader.seek(nextOffset - 1)
+      const record = (await this.#reader.take(nextOffset - 1, 1))?.[0]
+      if (record === undefined) return null
+      if (recordDigest(record) !== lastRecord.digest || record.timeMs !== lastRecord.timeMs) {
+        throw damagedLog(`the record at offset ${nextOffset - 1} is not the one that was applied`)
+      }
+    }
+    this.#deps.publisher.open(this.#id)
+    return progress
+  }
+
+  async #work(opened: Progress): Promise<void> {
+    let progress = opened
+    // From this check to the wait inside `take` nothing else runs, so no interrupt is missed.
+    while (!this.#stopped.signal.aborted && this.#inFlight?.failed !== true) {
+      const records = await this.#reader.take(progress.nextOffset, this.#batchLimit)
+      if (records === null) break
+      const { batch, prefetchMs, decideMs } = await this.#decide(progress, records)
+      await this.#inFlight?.done
+      if (batch.effects.to.nextOffset > progress.nextOffset) this.#startCommit(batch, prefetchMs, decideMs)
+      progress = batch.effects.to
+      if (batch.halt !== null) {
+        await this.#inFlight?.done
+        throw new LogIdentityError(batch.halt)
+      }
+    }
+    await this.#inFlight?.done
+  }
+
+  async #decide(from: Progress, records: readonly LogRecord[]) {
+    const { decider, binding, store, scheduler } = this.#deps
+    const startedMs = scheduler.nowMs()
+    const parsed = records.map((record) => ({ record, command: decider.parse(record.value) }))
+    const overlay = this.#inFlight?.batch.effects
+    const request = prefetchRequest(decider, parsed, overlay, (key) => this.#cache.has(key))
+    const loaded = request === null ? null : await store.prefetch(request)
+    for (const [key, header] of loaded?.headers ?? []) {
+      if (!this.#cache.has(key) && overlay?.headers.has(key) !== true) this.#cache.set(key, header)
+    }
+    const prefetchedMs = scheduler.nowMs()
+    const remembered = new Map(overlay?.remembered.map((entry) => [entry.commandId, entry.outcome]))
+    const batch = decideBatch({
+      decider,
+      binding,
+      id: this.#id,
+      from,
+      records: parsed,
+      refusedOffsets: this.#refusedOffsets,
+      before: {
+        header: (key) =>
+          overlay?.headers.get(key)?.header ?? this.#cache.get(key) ?? loaded?.headers.get(key) ?? null,
+        row: (rowId) => overlay?.rows.get(rowId)?.row ?? loaded?.rows.get(rowId),
+        remembered: (commandId) => remembered.get(commandId) ?? loaded?.remembered.get(commandId),
+      },
+    })
+    return { batch, prefetchMs: prefetchedMs - startedMs, decideMs: scheduler.nowMs() - prefetchedMs }
+  }
+
+  #startCommit(batch: DecidedBatch<E, H, R, O>, prefetchMs: number, decideMs: number): void {
+    const { scheduler, sink, publisher, observer } = this.#deps
+    const startedMs = scheduler.nowMs()
+    const { effects } = batch
+    for (const [key, change] of effects.headers) this.#cache.set(key, change.header)
+    const commit = async (): Promise<void> => {
+      await this.#commit(effects)
+      if (effects.segment !== null) publisher.committed(this.#id, effects.segment)
+      sink.committed(batch.committed)
+      this.#log.acknowledge(effects.to.nextOffset)
+      observer.committed(batch, { prefetchMs, decideMs, commitMs: scheduler.nowMs() - startedMs })
+    }
+    const done = commit()
+    // The loop may be waiting for records: a failed commit wakes it, and it then sees the error on `done`.
+    const inFlight = { batch, done, failed: false }
+    done.catch(() => {
+      inFlight.failed = true
+      this.#reader.interrupt()
+    })
+    this.#inFlight = inFlight
+  }
+
+  async #commit(effects: BatchEffects<E, H, R, O>): Promise<void> {
+    try {
+      await this.#deps.store.commit(effects)
+    } catch (error) {
+      if (error instanceof DataError) this.#narrowDown(effects, error)
+      throw error
+    }
+    this.#faultsInARow = 0
+    this.#batchLimit = Math.min(this.#batchLimit * 2, this.#options.batchRecordsMax)
+    for (const letter of effects.deadLetters) this.#refusedOffsets.delete(letter.offset)
+  }
+
+  /** Halves the batch that the database refused, down to the one record that becomes a dead letter. */
+  #narrowDown(effects: BatchEffects<E, H, R, O>, error: DataError): void {
+    const { from, to } = effects
+    const records = to.nextOffset - from.nextOffset
+    this.#batchLimit = Math.max(1, Math.floor(records / 2))
+    if (records > 1) return
+    if (this.#refusedOffsets.has(from.nextOffset)) {
+      throw new Error(`the dead letter of offset ${from.nextOffset} is refused too`, { cause: error })
+    }
+    this.#refusedOffsets.set(from.nextOffset, error.message)
+  }
+
+  async #backOff(): Promise<void> {
+    const { retryDelayMs, retryDelayMaxMs } = this.#options
+    const delayMs = Math.min(retryDelayMs * 2 ** this.#faultsInARow, retryDelayMaxMs)
+    this.#faultsInARow++
+    await this.#deps.scheduler.delay(delayMs, this.#stopped.signal)
+  }
+}
+
+function endingOf(error: unknown): WriterEnding | null {
+  if (error instanceof FencedError) return 'fenced'
+  return error instanceof LogIdentityError ? 'halted' : null
+}
+
+function damagedLog(what: string): LogIdentityError {
+  return new LogIdentityError(`the log is not the one that was applied: ${what}`)
+}

@@ -1,0 +1,6 @@
+export * from './deployment.ts'
+export * from './migrate.ts'
+export * from './outbox-store.ts'
+export * from './partition-store.ts'
+export * from './pool.ts'
+export * from './transaction.ts'

@@ -1,0 +1,61 @@
+/** Statements and transactions in one round trip each, whatever their number. */
+import pg from 'pg'
+import type { Pool } from './pool.ts'
+
+/** A statement, prepared once per connection under its name. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** Answers each statement's rows, in order, in one round trip and outside of any transaction. */
+export async function queryAll(
+  pool: Pool,
+  statements: readonly Statement[],
+): Promise<readonly (readonly Row[])[]> {
+  const results = await send(pool, statements)
+  return results.map((result) => result.rows)
+}
+
+/**
+ * Runs the statements in one transaction and one round trip. Resolves when the commit is known. Throws the first
+ * statement's error; where that error came from the server, nothing was committed, and {@link isServerError} says so.
+ */
+export async function transact(pool: Pool, statements: readonly Statement[]): Promise<void> {
+  const results = await send(pool, [begin, ...statements, commit])
+  // A COMMIT of a failed transaction succeeds, as a ROLLBACK. The error before it was thrown already; be sure.
+  if (results.at(-1)?.command !== 'COMMIT') throw new Error('the transaction was rolled back')
+}
+
+/** True when the server itself refused, so that the transaction is known not to have committed. */
+export function isServerError(error: unknown): error is pg.DatabaseError & { readonly code: string } {
+  return error instanceof pg.DatabaseError && error.code !== undefined && !connectionLost(error.code)
+}
+
+const begin: Statement = { name: 'begin', text: 'BEGIN', values: [] }
+const commit: Statement = { name: 'commit', text: 'COMMIT', values: [] }
+
+async function send(pool: Pool, statements: readonly Statement[]): Promise<readonly pg.QueryResult<Row>[]> {
+  const client = await pool.connect()
+  let broken = true
+  try {
+    const sent = statements.map(({ name, text, values }) =>
+      client.query<Row>({ name, text, values: [...values] }),
+    )
+    const settled = await Promise.allSettled(sent)
+    const failure = settled.find((result) => result.status === 'rejected')
+    broken = failure !== undefined && !isServerError(failure.reason)
+    if (failure !== undefined) throw failure.reason
+    return settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** Class 08, and the server going down: what was sent before may have taken effect. */
+function connectionLost(sqlState: string): boolean {
+  return sqlState.startsWith('08') || sqlState.startsWith('57P')
+}

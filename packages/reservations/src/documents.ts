@@ -1,0 +1,44 @@
+/** State as the outside sees it. */
+import { availableUnits } from '@ironsys/capacity'
+import type { ReservationDocument, SlotDocument } from '@ironsys/contracts'
+import type { Reservation, Slot } from './state.ts'
+
+export function slotDocument(slot: Slot): SlotDocument {
+  return {
+    id: slot.id,
+    name: slot.name,
+    start_time: timeText(slot.startMs),
+    end_time: timeText(slot.endMs),
+    status: slot.status,
+    capacity: slot.pool.capacityUnits,
+    reserved_count: slot.pool.heldUnits + slot.pool.confirmedUnits,
+    held_count: slot.pool.heldUnits,
+    waitlist_count: 0,
+    available: availableUnits(slot.pool),
+    sales_open_at: slot.salesOpenMs === null ? null : timeText(slot.salesOpenMs),
+    sales_close_at: slot.salesCloseMs === null ? null : timeText(slot.salesCloseMs),
+    ...(slot.metadata === null ? {} : { metadata: slot.metadata }),
+    version: slot.version,
+  }
+}
+
+export function reservationDocument(reservation: Reservation): ReservationDocument {
+  const { reason, cancelledMs, metadata } = reservation
+  return {
+    id: reservation.id,
+    slot_id: reservation.slotId,
+    user_id: reservation.userId,
+    quantity: reservation.quantity,
+    status: reservation.status,
+    ...(reason === null ? {} : { reason }),
+    created_at: timeText(reservation.createdMs),
+    ...(cancelledMs === null ? {} : { cancelled_at: timeText(cancelledMs) }),
+    slot_version: reservation.slotVersion,
+    ...(metadata === null ? {} : { metadata }),
+  }
+}
+
+/** RFC 3339, UTC, milliseconds. */
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,27 @@
+import {
+  type CommandOutcome,
+  rejectionCodes,
+  reservationDocumentSchema,
+  slotDocumentSchema,
+} from '@ironsys/contracts'
+import { z } from 'zod'
+
+const outcome = z.object({
+  code: z.enum(['ok', ...rejectionCodes]),
+  detail: z.string().optional(),
+  reservation: reservationDocumentSchema.optional(),
+  slot: slotDocumentSchema.optional(),
+  body_hash: z.string().optional(),
+})
+
+/** A remembered or replied outcome, read back from JSON. Throws on anything else. */
+export function readOutcome(json: unknown): CommandOutcome {
+  const { code, detail, reservation, slot, body_hash } = outcome.parse(json)
+  return {
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(reservation === undefined ? {} : { reservation }),
+    ...(slot === undefined ? {} : { slot }),
+    ...(body_hash === undefined ? {} : { body_hash }),
+  }
+}

@@ -1,0 +1,92 @@
+/** One place where rows become state: SQL answers JSON with times in Unix milliseconds, zod reads it. */
+import { rejectionCodes, reservationIdSchema, reservationStatuses, slotIdSchema } from '@ironsys/contracts'
+import { z } from 'zod'
+import type { Reservation, Slot } from './state.ts'
+
+/** A column list that makes a row of `slots` readable by {@link slotFromRow}. */
+export const slotColumns = `id, version, epoch, name, status, capacity, overbooking_bps, held, confirmed, metadata, body_hash,
+  ${msOf('start_time')}, ${msOf('end_time')}, ${msOf('sales_open_at')}, ${msOf('sales_close_at')}, ${msOf('created_at')}`
+
+/** A column list that makes a row of `reservations` readable by {@link reservationFromRow}. */
+export const reservationColumns = `id, slot_id, slot_version, user_id, quantity, status, reason, body_hash, metadata,
+  ${msOf('created_at')}, ${msOf('cancelled_at')}`
+
+const metadata = z.record(z.string(), z.unknown()).nullable()
+
+const slotRow = z.object({
+  id: slotIdSchema,
+  version: z.int(),
+  epoch: z.int(),
+  name: z.string(),
+  status: z.enum(['open', 'closed']),
+  capacity: z.int(),
+  overbooking_bps: z.int(),
+  held: z.int(),
+  confirmed: z.int(),
+  metadata,
+  body_hash: z.string(),
+  start_time: z.int(),
+  end_time: z.int(),
+  sales_open_at: z.int().nullable(),
+  sales_close_at: z.int().nullable(),
+  created_at: z.int(),
+})
+
+const reservationRow = z.object({
+  id: reservationIdSchema,
+  slot_id: slotIdSchema,
+  slot_version: z.int(),
+  user_id: z.string(),
+  quantity: z.int(),
+  status: z.enum(reservationStatuses),
+  reason: z.enum(rejectionCodes).nullable(),
+  body_hash: z.string().nullable(),
+  metadata,
+  created_at: z.int(),
+  cancelled_at: z.int().nullable(),
+})
+
+export function slotFromRow(json: unknown): { readonly slot: Slot; readonly epoch: number } {
+  const row = slotRow.parse(json)
+  const slot: Slot = {
+    id: row.id,
+    version: row.version,
+    name: row.name,
+    status: row.status,
+    startMs: row.start_time,
+    endMs: row.end_time,
+    pool: {
+      capacityUnits: row.capacity,
+      overbookingBps: row.overbooking_bps,
+      heldUnits: row.held,
+      confirmedUnits: row.confirmed,
+    },
+    salesOpenMs: row.sales_open_at,
+    salesCloseMs: row.sales_close_at,
+    metadata: row.metadata,
+    bodyHash: row.body_hash,
+    createdMs: row.created_at,
+  }
+  return { slot, epoch: row.epoch }
+}
+
+export function reservationFromRow(json: unknown): Reservation {
+  const row = reservationRow.parse(json)
+  return {
+    id: row.id,
+    slotId: row.slot_id,
+    userId: row.user_id,
+    quantity: row.quantity,
+    status: row.status,
+    reason: row.reason,
+    metadata: row.metadata,
+    bodyHash: row.body_hash,
+    createdMs: row.created_at,
+    cancelledMs: row.cancelled_at,
+    slotVersion: row.slot_version,
+  }
+}
+
+function msOf(column: string): string {
+  return `(extract(epoch FROM ${column}) * 1000)::bigint AS ${column}`
+}

@@ -1,0 +1,144 @@
+/**
+ * Every metric there is: its name, help, type, labels and buckets. docs and dashboards name these; nothing else in
+ * the code does. Units are in the names, as Prometheus wants them: seconds, never milliseconds.
+ */
+
+export interface MetricSpec {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels: readonly string[]
+  /** Upper bounds, ascending; histograms only. */
+  readonly buckets?: readonly number[]
+}
+
+/** Fine between 1 ms and 250 ms, where the promises of the path lie. */
+const latencySeconds = [
+  0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5,
+  1, 2.5, 5, 10, 30, 60,
+] as const
+
+const sizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] as const
+
+export const metricsTable = {
+  httpRequests: {
+    name: 'ironsys_http_requests_total',
+    help: 'HTTP requests answered, by route pattern, method and status code.',
+    type: 'counter',
+    labels: ['route', 'method', 'status'],
+  },
+  httpSeconds: {
+    name: 'ironsys_http_request_seconds',
+    help: 'Time from the request to its answer, by route pattern.',
+    type: 'histogram',
+    labels: ['route'],
+    buckets: latencySeconds,
+  },
+  produceBatchMessages: {
+    name: 'ironsys_produce_batch_messages',
+    help: 'Commands per produce request to the log.',
+    type: 'histogram',
+    labels: [],
+    buckets: sizes,
+  },
+  produceSeconds: {
+    name: 'ironsys_produce_seconds',
+    help: 'Time of one produce request until the log acknowledged it (acks=all).',
+    type: 'histogram',
+    labels: [],
+    buckets: latencySeconds,
+  },
+  produceQueueMessages: {
+    name: 'ironsys_produce_queue_messages',
+    help: 'Commands that wait to be produced.',
+    type: 'gauge',
+    labels: [],
+  },
+  produceFailures: {
+    name: 'ironsys_produce_failures_total',
+    help: 'Commands that were not acknowledged, by reason: overloaded, unavailable, outcome-unknown.',
+    type: 'counter',
+    labels: ['reason'],
+  },
+  commandsDecided: {
+    name: 'ironsys_commands_decided_total',
+    help: 'Commands whose decision is committed, by topic and outcome code (ok or the reason of the rejection).',
+    type: 'counter',
+    labels: ['topic', 'code'],
+  },
+  batchRecords: {
+    name: 'ironsys_batch_records',
+    help: 'Log records per committed batch.',
+    type: 'histogram',
+    labels: [],
+    buckets: sizes,
+  },
+  batchSeconds: {
+    name: 'ironsys_batch_seconds',
+    help: 'Time of one batch in each phase: prefetch, decide, commit.',
+    type: 'histogram',
+    labels: ['phase'],
+    buckets: latencySeconds,
+  },
+  acceptedToCommittedSeconds: {
+    name: 'ironsys_accepted_to_committed_seconds',
+    help: "From a command's log append time (the broker's clock) to its known commit (the worker's clock).",
+    type: 'histogram',
+    labels: [],
+    buckets: latencySeconds,
+  },
+  partitionState: {
+    name: 'ironsys_partition_state',
+    help: "1 for the state that this process's writer of a partition is in.",
+    type: 'gauge',
+    labels: ['topic', 'partition', 'state'],
+  },
+  partitionLag: {
+    name: 'ironsys_partition_lag_records',
+    help: 'Log records of a partition that are not yet decided.',
+    type: 'gauge',
+    labels: ['topic', 'partition'],
+  },
+  fenced: {
+    name: 'ironsys_fenced_total',
+    help: 'Times a writer found that another one had moved its partition on.',
+    type: 'counter',
+    labels: [],
+  },
+  haltedPartitions: {
+    name: 'ironsys_halted_partitions',
+    help: 'Partitions that stopped for an operator to look at. Anything above 0 is an alert.',
+    type: 'gauge',
+    labels: [],
+  },
+  deadLetters: {
+    name: 'ironsys_dead_letters_total',
+    help: 'Log records put into dead_letters, by code: malformed, data-error.',
+    type: 'counter',
+    labels: ['code'],
+  },
+  outboxPending: {
+    name: 'ironsys_outbox_pending_events',
+    help: 'Committed events that are not yet known to be published.',
+    type: 'gauge',
+    labels: ['topic', 'partition'],
+  },
+  cacheReads: {
+    name: 'ironsys_cache_reads_total',
+    help: 'Snapshot reads by the tier that answered: l1, l2, l3, stale (fallback), negative (known to be missing).',
+    type: 'counter',
+    labels: ['tier'],
+  },
+  replies: {
+    name: 'ironsys_replies_total',
+    help: 'Decisions sent to waiting clients: published by the worker; at the API delivered, unclaimed or timed-out.',
+    type: 'counter',
+    labels: ['result'],
+  },
+  sinkDropped: {
+    name: 'ironsys_sink_dropped_total',
+    help: 'What Redis was too slow or too dead to take, by kind: snapshot, reply, progress.',
+    type: 'counter',
+    labels: ['kind'],
+  },
+} as const satisfies Record<string, MetricSpec>

@@ -1,0 +1,60 @@
+/** The metrics of one process: which of the table's each app has, and the text that Prometheus scrapes. */
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { counterFamily, gaugeFamily, histogramFamily } from './instruments.ts'
+import { metricsTable as table } from './metrics-table.ts'
+
+export type ApiMetrics = ReturnType<typeof createApiMetrics>
+export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>
+
+/**
+ * Makes the metrics of one app in a registry of its own, with Node's process metrics beside them. Metrics without
+ * labels are there as cells and start at 0; of the others, bind what the hot path needs once with `with(labels)`.
+ */
+export function createMetrics(app: 'api'): ApiMetrics
+export function createMetrics(app: 'worker'): WorkerMetrics
+export function createMetrics(app: 'api' | 'worker'): ApiMetrics | WorkerMetrics {
+  return app === 'api' ? createApiMetrics() : createWorkerMetrics()
+}
+
+function createApiMetrics() {
+  const registry = new Registry()
+  return {
+    ...exposition(registry),
+    httpRequests: counterFamily(registry, table.httpRequests),
+    httpSeconds: histogramFamily(registry, table.httpSeconds),
+    produceBatchMessages: histogramFamily(registry, table.produceBatchMessages).with({}),
+    produceSeconds: histogramFamily(registry, table.produceSeconds).with({}),
+    produceQueueMessages: gaugeFamily(registry, table.produceQueueMessages).with({}),
+    produceFailures: counterFamily(registry, table.produceFailures),
+    cacheReads: counterFamily(registry, table.cacheReads),
+    replies: counterFamily(registry, table.replies),
+  }
+}
+
+function createWorkerMetrics() {
+  const registry = new Registry()
+  return {
+    ...exposition(registry),
+    commandsDecided: counterFamily(registry, table.commandsDecided),
+    batchRecords: histogramFamily(registry, table.batchRecords).with({}),
+    batchSeconds: histogramFamily(registry, table.batchSeconds),
+    acceptedToCommittedSeconds: histogramFamily(registry, table.acceptedToCommittedSeconds).with({}),
+    partitionState: gaugeFamily(registry, table.partitionState),
+    partitionLag: gaugeFamily(registry, table.partitionLag),
+    fenced: counterFamily(registry, table.fenced).with({}),
+    haltedPartitions: gaugeFamily(registry, table.haltedPartitions).with({}),
+    deadLetters: counterFamily(registry, table.deadLetters),
+    outboxPending: gaugeFamily(registry, table.outboxPending),
+    replies: counterFamily(registry, table.replies),
+    sinkDropped: counterFamily(registry, table.sinkDropped),
+  }
+}
+
+function exposition(registry: Registry) {
+  collectDefaultMetrics({ register: registry })
+  return {
+    /** The exposition, to be served with {@link contentType}. */
+    metricsText: (): Promise<string> => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Starts real servers for one test run, under ports and a folder of their own, so that `make up` can go on beside it.
+ *
+ * They end with the run, and their data with them. A run that was killed leaves both behind; the next one clears them.
+ */
+import { basename } from 'node:path'
+import {
+  findFreePorts,
+  killNative,
+  markOf,
+  type Ports,
+  pidPath,
+  postgresUrl,
+  readPidFile,
+  removeStack,
+  startStack,
+  stopStack,
+  testFolder,
+  testFolders,
+  writePidFile,
+} from '@ironsys/local'
+import { migrate } from '@ironsys/postgres'
+import type { TestProject } from 'vitest/node'
+import type { TestServices } from './services.ts'
+import { asAdministrator, withDatabase } from './test-database.ts'
+
+const TEMPLATE = 'ironsys_template'
+/** Who the folder belongs to: the test run itself. */
+const RUN = 'test-run'
+
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  await clearDeadRuns()
+  const path = testFolder(process.pid)
+  // A last resort: the process ends without the tear-down, by an error or a second Ctrl-C.
+  const onExit = () => killNative(path)
+  process.once('exit', onExit)
+  project.provide('services', await startServers(path))
+  return async () => {
+    await stopStack(path, true)
+    removeStack(path)
+    process.removeListener('exit', onExit)
+  }
+}
+
+async function startServers(path: string): Promise<TestServices> {
+  writePidFile(pidPath(path, RUN), process.pid)
+  const ports = await testPorts()
+  const { addresses } = await startStack(
+    {
+      path,
+      ports,
+      disposable: true,
+      report: (line) => process.stderr.write(`[test servers] ${line}\n`),
+      signal: new AbortController().signal,
+    },
+    // Never the servers that the environment names: tests must not touch anybody's data.
+    { given: { databaseUrl: null, redisUrl: null, kafkaBrokers: null }, servers: 'auto' },
+  )
+  const databaseUrl = postgresUrl(ports.postgres, 'postgres')
+  await makeTemplate(databaseUrl)
+  return {
+    databaseUrl,
+    redisUrl: addresses.redisUrl,
+    kafkaBrokers: [...addresses.kafkaBrokers],
+    templateDatabase: TEMPLATE,
+  }
+}
+
+/** Nobody may connect to the template: Postgres refuses to copy a database that somebody uses. */
+async function makeTemplate(databaseUrl: string): Promise<void> {
+  await asAdministrator(databaseUrl, `CREATE DATABASE ${TEMPLATE}`)
+  await migrate(withDatabase(databaseUrl, TEMPLATE))
+  await asAdministrator(
+    databaseUrl,
+    `ALTER DATABASE ${TEMPLATE} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true`,
+  )
+}
+
+async function testPorts(): Promise<Ports> {
+  const [postgres, redis, kafka, kafkaController] = await findFreePorts(4)
+  if (postgres === undefined || redis === undefined || kafka === undefined || kafkaController === undefined) {
+    throw new Error('findFreePorts gave fewer ports than asked for')
+  }
+  return { postgres, redis, kafka, kafkaController }
+}
+
+/** A folder whose run does not live any more is stopped and removed. */
+async function clearDeadRuns(): Promise<void> {
+  for (const folder of testFolders()) {
+    const pid = Number(basename(folder).slice('test-'.length))
+    const run = readPidFile(pidPath(folder, RUN))
+    // Just made, and not marked yet: its pid is alive.
+    if (run !== null || (pid !== process.pid && markOf(pid) !== null)) continue
+    await stopStack(folder, true)
+    removeStack(folder)
+  }
+}

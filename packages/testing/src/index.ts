@@ -1,0 +1,5 @@
+export { type TestServices, testServices } from './services.ts'
+export { startSystem, type TestApp, type TestSystem } from './system.ts'
+export { type Answer, type Client, createClient } from './system-client.ts'
+export { createTcpProxy, type Fault, type FaultOptions, type TcpProxy } from './tcp-proxy.ts'
+export { createTestDatabase, type TestDatabase } from './test-database.ts'
