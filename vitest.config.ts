@@ -8,8 +8,6 @@ export default defineConfig({
   test: {
     pool: 'forks',
     setupFiles: ['packages/testing/src/leak-check.ts'],
-    // kafkajs 2.2.4 on Node 24 (docs/adr: kafkajs).
-    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     // The machine that has to be enough has two cores, and the servers want some of it.
     maxWorkers: 2,
     projects: [

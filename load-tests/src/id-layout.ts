@@ -1,7 +1,8 @@
 /**
  * What the layout of a reservation's id does to the indexes of `reservations` (docs/adr/0003-id-layout.md).
  *
- *   node load-tests/src/id-layout.ts --database-url postgres://… [--rows 10000000] [--last 1000000] [--layouts abcde]
+ *   node load-tests/src/id-layout.ts --database-url postgres://…
+ *     [--rows 10000000] [--last 1000000] [--layouts abcdef] [--workload both|hot|even]
  *
  * Fills one table after the other, in the order of sale, and measures the last rows: 2,000 a transaction, committed to
  * disk, from one checkpoint on. Needs the rights to make a schema and the extension pgstattuple and to CHECKPOINT;
@@ -27,6 +28,7 @@ const flagsSchema = z.strictObject({
     .string()
     .regex(/^[a-f]+$/)
     .default('abcde'),
+  workload: z.enum(['both', ...workloads]).default('both'),
 })
 type Flags = z.infer<typeof flagsSchema>
 
@@ -44,6 +46,7 @@ function readFlags(argv: readonly string[]): Flags {
 }
 
 function layoutsOf(workload: Workload, flags: Flags): readonly Layout[] {
+  if (flags.workload !== 'both' && flags.workload !== workload) return []
   return layouts.filter(
     (layout) => layout.workloads.includes(workload) && flags.layouts.includes(layout.letter),
   )
@@ -109,9 +112,8 @@ await runMain(async () => {
     await client.end()
   }
   for (const workload of workloads) {
-    process.stdout.write(
-      `\n${workload}\n${table([heads, ...results.filter((r) => r.workload === workload).map(cells)])}`,
-    )
+    const rows = results.filter((result) => result.workload === workload).map(cells)
+    if (rows.length > 0) process.stdout.write(`\n${workload}\n${table([heads, ...rows])}`)
   }
   return true
 })

@@ -2,7 +2,8 @@
 import { hash, randomBytes } from 'node:crypto'
 import { connectRedis, redisReady } from '@ironsys/cache'
 import { topics } from '@ironsys/contracts'
-import { createCommandProducer, createLogAdmin, type LogAdmin } from '@ironsys/kafka'
+import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
+import { Closers, listenFault, type Service } from '@ironsys/lifecycle'
 import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
 import { createReservationReads } from '@ironsys/reservations'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
@@ -21,36 +22,20 @@ const READ_CONNECTIONS = 8
 const REDIS_READY_MS = 2000
 /** Clients that wait for a decision get it, or what is known after this long. */
 const WAITS_CUT_AFTER_MS = 3000
+const IDLE_SWEEP_MS = 50
 
-/** Starting again would not help: an operator must look. */
-export class StartFault extends Error {
-  override readonly name = 'StartFault'
-}
-
-export interface Api {
+export interface Api extends Service {
   readonly port: number
   readonly operationsPort: number
-  /** Answers what is in flight, then closes everything in reverse order. */
-  close(): Promise<void>
 }
-
-type Closer = () => Promise<unknown> | unknown
 
 /**
  * Throws {@link StartFault} or LogIdentityError for what no waiting repairs, and whatever a server that cannot be
  * reached leads to: the caller decides whether to try again.
  */
 export async function startApi(config: Config, metrics: ApiMetrics, logger: Logger): Promise<Api> {
-  const closers: Closer[] = []
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) {
-      try {
-        await closer()
-      } catch (err) {
-        logger.error({ err }, 'closing')
-      }
-    }
-  }
+  const closers = new Closers()
+  const close = () => closers.close((err) => logger.error({ err }, 'closing'))
   try {
     return { ...(await wire(config, metrics, logger, closers)), close }
   } catch (error) {
@@ -63,13 +48,13 @@ async function wire(
   config: Config,
   metrics: ApiMetrics,
   logger: Logger,
-  closers: Closer[],
+  closers: Closers,
 ): Promise<Omit<Api, 'close'>> {
   const instanceId = randomBytes(6).toString('hex')
   const clientId = `ironsys-api-${instanceId}`
   const health = createHealth()
   const operations = buildOperations({ metrics, health })
-  closers.push(() => operations.close())
+  closers.add(() => operations.close())
   const operationsPort = await listen(operations, config.OPS_HOST, config.OPS_PORT)
 
   const parts = await connectParts({ config, metrics, logger, closers, instanceId, clientId })
@@ -82,7 +67,7 @@ async function wire(
     },
     (dependency, state) => logger.warn({ dependency, state }, 'a dependency changed'),
   )
-  closers.push(() => probes.close())
+  closers.add(() => probes.close())
   health.states = probes.states
 
   const closing = new AbortController()
@@ -108,10 +93,13 @@ async function wire(
     slowRequestMs: config.SLOW_REQUEST_MS,
     logOneOf: config.LOG_ONE_OF,
   })
-  closers.push(async () => {
+  closers.add(async () => {
     health.stopping = true
     const cut = setTimeout(() => closing.abort(), WAITS_CUT_AFTER_MS)
+    // A connection that was busy when the close began is kept alive by its client: it ends once it is answered.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS)
     await app.close()
+    clearInterval(sweep)
     clearTimeout(cut)
   })
   return { port: await listen(app, config.HOST, config.PORT), operationsPort }
@@ -134,7 +122,7 @@ interface ConnectRequest {
   readonly config: Config
   readonly metrics: ApiMetrics
   readonly logger: Logger
-  readonly closers: Closer[]
+  readonly closers: Closers
   readonly instanceId: string
   readonly clientId: string
 }
@@ -146,28 +134,28 @@ async function connectParts({ config, metrics, logger, closers, instanceId, clie
     maxConnections: READ_CONNECTIONS,
     readOnly: true,
   })
-  closers.push(() => pool.end())
+  closers.add(() => pool.end())
   const reads: ReservationReads = createReservationReads(
     async (statement) => (await queryAll(pool, [statement]))[0] ?? [],
   )
   await reads.ping()
 
   const admin = createLogAdmin(kafka)
-  closers.push(() => admin.close())
+  closers.add(() => admin.close())
   const clusterId = await checkLog(admin, config, pool)
 
   const redis = connectRedis(config.REDIS_URL, { name: 'api', logger })
-  closers.push(() => redis.disconnect())
+  closers.add(() => redis.disconnect())
   if (!(await redisReady(redis, REDIS_READY_MS))) throw new Error('Redis does not answer')
   const live = await connectLive({ config, instanceId, redis, reads, metrics, logger })
-  closers.push(() => live.close())
+  closers.add(() => live.close())
 
   const producer = createCommandProducer(
     kafka,
     {},
     produceObserver(metrics, () => producer.outstanding),
   )
-  closers.push(() => producer.close())
+  closers.add(() => producer.close())
   await producer.connect()
   return { reads, redis, admin, live, producer, clusterId }
 }
@@ -179,14 +167,7 @@ async function checkLog(
   pool: ReturnType<typeof createPool>,
 ): Promise<string> {
   const topic = topics.reservationCommands
-  const log = await admin.describe(topic)
-  if (log === null) throw new StartFault(`topic ${topic} does not exist; make it with: make create-topics`)
-  if (log.partitions !== config.PARTITIONS) {
-    throw new StartFault(
-      `topic ${topic} has ${log.partitions} partitions, but PARTITIONS is ${config.PARTITIONS}; ` +
-        'the number decides which writer a key belongs to and is only changed by a migration',
-    )
-  }
+  const log = await requireTopic(admin, topic, config.PARTITIONS)
   const idKeyFingerprint = hash('sha256', `ironsys id key ${config.ID_KEY.toString('hex')}`, 'hex').slice(
     0,
     32,
@@ -206,11 +187,7 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   try {
     await app.listen({ host, port })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : ''
-    if (code === 'EADDRINUSE') throw new StartFault(`port ${port} on ${host} is in use`)
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
-      throw new StartFault(`cannot listen on ${host}:${port} (${code})`)
-    throw error
+    throw listenFault(error, host, port)
   }
   const address = app.server.address()
   return typeof address === 'object' && address !== null ? address.port : port

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import {
   type Addresses,
+  appNodeOptions,
   checkout,
   folders,
   LOOPBACK,
@@ -13,7 +14,6 @@ import {
 } from '@ironsys/local'
 import type { Context } from './command.ts'
 import type { CliConfig } from './config.ts'
-import { nodeOptions } from './programs.ts'
 import { stackEnvironment } from './running.ts'
 
 const READY_DEADLINE_MS = 60_000
@@ -46,7 +46,7 @@ export async function startApp(
   const running = await launch({
     name,
     command: process.execPath,
-    args: [...nodeOptions, join(checkout, 'apps', name, 'src', 'main.ts')],
+    args: [...appNodeOptions, join(checkout, 'apps', name, 'src', 'main.ts')],
     folder: folders.stack,
     cwd: checkout,
     env: {

@@ -5,7 +5,6 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkout, folders, LocalFault, logPath, waitUntil } from '@ironsys/local'
 import type { Context } from './command.ts'
-import { nodeOptions } from './programs.ts'
 import { apiUrl, runningState, supervisor } from './running.ts'
 
 /** A first start may download for minutes. */
@@ -22,7 +21,7 @@ export async function startDetached(context: Context): Promise<number> {
   const path = logPath(folders.stack, 'up')
   mkdirSync(dirname(path), { recursive: true })
   const log = openSync(path, 'w')
-  const child = spawn(process.execPath, [...nodeOptions, MAIN, 'up'], {
+  const child = spawn(process.execPath, [MAIN, 'up'], {
     cwd: checkout,
     env: context.environment,
     stdio: ['ignore', log, log],

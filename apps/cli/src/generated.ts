@@ -4,7 +4,6 @@ import { dirname, join, relative } from 'node:path'
 import { checkout, LocalFault, run } from '@ironsys/local'
 import type { Context } from './command.ts'
 import { firstDifference } from './difference.ts'
-import { nodeOptions } from './programs.ts'
 import { freshSchema } from './schema.ts'
 
 export interface GeneratedFile {
@@ -44,7 +43,7 @@ function generatedFile(
 }
 
 async function freshOpenApi({ environment }: Context): Promise<string> {
-  const args = [...nodeOptions, join('apps', 'api', 'src', 'openapi-file.ts')]
+  const args = [join('apps', 'api', 'src', 'openapi-file.ts')]
   const outcome = await run(process.execPath, args, { cwd: checkout, env: environment })
   if (outcome.code !== 0) throw new LocalFault('the OpenAPI document could not be made', outcome.output)
   return `${outcome.output.trimEnd()}\n`

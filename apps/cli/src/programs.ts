@@ -7,12 +7,9 @@ export interface ProgramOptions {
   readonly cwd?: string
 }
 
-/** kafkajs 2.2.4 hands Node 24 negative timeouts; the warning says nothing to anybody. */
-export const nodeOptions = ['--disable-warning=TimeoutNegativeWarning'] as const
-
-/** The version of Node that runs this, with its options, on a file of the checkout. */
+/** The version of Node that runs this, on a file of the checkout. */
 export function runNode(file: string, args: readonly string[], options: ProgramOptions): Promise<number> {
-  return runProgram(process.execPath, [...nodeOptions, file, ...args], options)
+  return runProgram(process.execPath, [file, ...args], options)
 }
 
 /**
@@ -27,8 +24,8 @@ export function runProgram(
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...args], {
       cwd: options.cwd ?? checkout,
-      env: options.env ?? process.env,
       stdio: 'inherit',
+      ...(options.env ? { env: options.env } : {}),
     })
     const ignore = () => undefined
     const passOn = () => child.kill('SIGTERM')

@@ -1,6 +1,7 @@
 /** The operations port: metrics and health, for scrapers and orchestrators. Loopback unless configured. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { listenFault } from '@ironsys/lifecycle'
 
 export interface OperationsDeps {
   readonly metricsText: () => Promise<string>
@@ -22,7 +23,7 @@ export interface OperationsServer {
 
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Throws what `listen` throws, such as EADDRINUSE. */
+/** Throws StartFault when the port cannot be had. */
 export async function startOperations(
   host: string,
   port: number,
@@ -53,7 +54,7 @@ export async function startOperations(
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.headersTimeout = REQUEST_TIMEOUT_MS
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
+  server.once('error', (error) => reject(listenFault(error, host, port)))
   server.listen(port, host, resolve)
   await listening
   return {

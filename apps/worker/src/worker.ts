@@ -9,8 +9,10 @@ import {
   createCommandProducer,
   createLogAdmin,
   type LogAdmin,
+  requireTopic,
   type TopicDescription,
 } from '@ironsys/kafka'
+import { Closers, type Service } from '@ironsys/lifecycle'
 import { createPublisher } from '@ironsys/outbox'
 import {
   checkDeployment,
@@ -39,12 +41,9 @@ const SINK_COMMAND_TIMEOUT_MS = 2000
 const SINK_CLOSE_TIMEOUT_MS = 2000
 const TIME_PARTITIONS_EVERY_MS = 6 * 3600 * 1000
 
-export interface Worker {
+export interface Worker extends Service {
   readonly operationsPort: number
-  /** Resolves with the reason when the worker cannot go on by itself; never rejects. */
   readonly failed: Promise<Error>
-  /** Commits the batches in hand, leaves the group, closes everything. */
-  close(): Promise<void>
 }
 
 const scheduler: Scheduler = {
@@ -53,22 +52,18 @@ const scheduler: Scheduler = {
 }
 
 /**
- * Starts a worker. Throws LogIdentityError when log and database do not belong together or the topic is missing, and
- * what the servers throw when they cannot be reached: the caller decides whether to try again.
+ * Starts a worker. Throws LogIdentityError when log and database do not belong together or the topic is missing,
+ * StartFault for a port that is taken, and what the servers throw when they cannot be reached.
  */
 export async function startWorker(
   config: WorkerConfig,
   metrics: WorkerMetrics,
   logger: Logger,
 ): Promise<Worker> {
-  const closers: (() => Promise<unknown>)[] = []
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) {
-      await closer().catch((err: unknown) => logger.error({ err }, 'closing'))
-    }
-  }
+  const closers = new Closers()
+  const close = () => closers.close((err) => logger.error({ err }, 'closing'))
   try {
-    return await wire(config, metrics, logger, closers, close)
+    return { ...(await wire(config, metrics, logger, closers)), close }
   } catch (error) {
     await close()
     throw error
@@ -79,30 +74,30 @@ async function wire(
   config: WorkerConfig,
   metrics: WorkerMetrics,
   logger: Logger,
-  closers: (() => Promise<unknown>)[],
-  close: () => Promise<void>,
-): Promise<Worker> {
+  closers: Closers,
+): Promise<Omit<Worker, 'close'>> {
   const clientId = `ironsys-worker-${randomUUID().slice(0, 8)}`
   const kafka = { brokers: config.kafkaBrokers, clientId, logger }
   const health = { joined: false, stopping: false }
   const modes: PartitionModes = new Map()
 
   const operations = await openOperations(config, metrics, () => healthOf(health, modes))
-  closers.push(() => operations.close())
+  closers.add(() => operations.close())
 
   const pool = createPool(config.databaseUrl, {
     applicationName: clientId,
     maxConnections: DATABASE_CONNECTIONS,
+    keyLookupsOnly: true,
   })
-  closers.push(() => pool.end())
+  closers.add(() => pool.end())
   const admin = createLogAdmin(kafka)
-  closers.push(() => admin.close())
+  closers.add(() => admin.close())
   const log = await checkLog(admin, pool, config)
-  closers.push(await keepTimePartitions(pool, logger))
+  closers.add(await keepTimePartitions(pool, logger))
 
   const sink = openSink(config, metrics, logger, closers)
   const producer = createCommandProducer({ ...kafka, clientId: `${clientId}-events` })
-  closers.push(() => producer.close())
+  closers.add(() => producer.close())
 
   const publisherObserver = createPublisherObserver(metrics, logger)
   const writerDeps = {
@@ -140,14 +135,14 @@ async function wire(
       crashed: failure.resolve,
     },
   )
-  closers.push(() => consumer.close())
-  closers.push(() => host.close())
-  closers.push(async () => {
+  closers.add(() => consumer.close())
+  closers.add(() => host.close())
+  closers.add(() => {
     health.stopping = true
   })
   await consumer.start()
   health.joined = true
-  return { operationsPort: operations.port, failed: failure.promise, close }
+  return { operationsPort: operations.port, failed: failure.promise }
 }
 
 function openOperations(
@@ -161,10 +156,7 @@ function openOperations(
 
 async function checkLog(admin: LogAdmin, pool: Pool, config: WorkerConfig): Promise<TopicDescription> {
   const topic = topics.reservationCommands
-  const log = await admin.describe(topic)
-  if (log === null) throw new MissingTopicError(topic)
-  if (log.partitions !== config.partitions)
-    throw new PartitionCountError(topic, log.partitions, config.partitions)
+  const log = await requireTopic(admin, topic, config.partitions)
   await checkDeployment(pool, {
     topic,
     clusterId: log.clusterId,
@@ -178,7 +170,7 @@ function openSink(
   config: WorkerConfig,
   metrics: WorkerMetrics,
   logger: Logger,
-  closers: (() => Promise<unknown>)[],
+  closers: Closers,
 ): RedisSink<Slot, CommandOutcome> {
   const redis = connectRedis(config.redisUrl, {
     name: 'worker',
@@ -196,18 +188,18 @@ function openSink(
       replied: (count) => replied.inc(count),
     },
   })
-  closers.push(async () => redis.disconnect())
-  closers.push(() => sink.close(SINK_CLOSE_TIMEOUT_MS))
+  closers.add(() => redis.disconnect())
+  closers.add(() => sink.close(SINK_CLOSE_TIMEOUT_MS))
   return sink
 }
 
 /** Makes the tables' partitions of the coming days now and every few hours. Answers how to stop. */
-async function keepTimePartitions(pool: Pool, logger: Logger): Promise<() => Promise<void>> {
+async function keepTimePartitions(pool: Pool, logger: Logger): Promise<() => void> {
   await ensureTimePartitions(pool)
   const timer = setInterval(() => {
     ensureTimePartitions(pool).catch((err: unknown) => logger.error({ err }, 'time partitions'))
   }, TIME_PARTITIONS_EVERY_MS)
-  return async () => clearInterval(timer)
+  return () => clearInterval(timer)
 }
 
 function healthOf(
@@ -219,22 +211,4 @@ function healthOf(
   if (state.stopping) return { status: 'stopping', partitions }
   if (!state.joined || all.includes('opening')) return { status: 'starting', partitions }
   return { status: all.includes('halted') ? 'degraded' : 'ready', partitions }
-}
-
-/** The start cannot succeed until an operator acts. */
-export class MissingTopicError extends Error {
-  override readonly name = 'MissingTopicError'
-  constructor(topic: string) {
-    super(`topic ${topic} is missing; make the topics first`)
-  }
-}
-
-export class PartitionCountError extends Error {
-  override readonly name = 'PartitionCountError'
-  constructor(topic: string, found: number, configured: number) {
-    super(
-      `topic ${topic} has ${found} partitions, but PARTITIONS is ${configured}; changing the count moves keys ` +
-        'between writers and is a migration',
-    )
-  }
 }

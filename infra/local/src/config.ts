@@ -33,6 +33,11 @@ export interface LocalConfig {
   readonly servers: 'auto' | 'docker' | 'native'
 }
 
+/** How a test run's servers are started. The rest of the environment is not for tests: they touch nobody's data. */
+export function serversOfTests(): LocalConfig['servers'] {
+  return readLocalConfig({ IRONSYS_SERVERS: process.env.IRONSYS_SERVERS }).servers
+}
+
 /** Throws a {@link LocalFault} that lists everything that is wrong. An empty variable counts as not set. */
 export function readLocalConfig(environment: Readonly<Record<string, string | undefined>>): LocalConfig {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))

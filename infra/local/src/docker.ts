@@ -18,7 +18,8 @@ export async function hasDocker(): Promise<boolean> {
   const docker = findProgram('docker')
   if (docker === null) return false
   const engine = await run(docker, ['info', '--format', '{{.ServerVersion}}'], { timeoutMs: ASK_TIMEOUT_MS })
-  if (engine.code !== 0) return false
+  // An old client ends with 0 although nobody answered; it then has no version to show.
+  if (engine.code !== 0 || !/^\d+\./.test(engine.output)) return false
   return (await run(docker, ['compose', 'version'], { timeoutMs: ASK_TIMEOUT_MS })).code === 0
 }
 

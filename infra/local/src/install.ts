@@ -27,33 +27,32 @@ export function install(wanted: Wanted, report: (line: string) => void): Promise
 
 async function installNow(wanted: Wanted, report: (line: string) => void): Promise<void> {
   const apt = findProgram('apt-get')
-  if (apt === null) throw new LocalFault(wayToGet(wanted))
-  const asRoot = await rootPrefix()
-  if (asRoot === null) throw new LocalFault(wayToGet(wanted))
-  if (!(await knowsPackage(wanted))) {
-    report('asking Debian for its list of packages (apt-get update)')
-    await run(asRoot[0] ?? apt, [...asRoot.slice(1), ...(asRoot.length > 0 ? [apt] : []), 'update', '-q'], {
-      env: { ...process.env, ...NO_QUESTIONS },
-      timeoutMs: INSTALL_TIMEOUT_MS,
-    })
+  const asRoot = apt === null ? null : await rootPrefix()
+  if (apt === null || asRoot === null) throw new LocalFault(wayToGet(wanted))
+  const aptGet = (args: readonly string[], onLine?: (line: string) => void) => {
+    const [command = apt, ...rest] = [...asRoot, apt, ...args]
+    const env = { ...process.env, ...NO_QUESTIONS }
+    return run(command, rest, { env, timeoutMs: INSTALL_TIMEOUT_MS, ...(onLine ? { onLine } : {}) })
   }
-  const name = await knowsPackage(wanted)
-  if (name === null) throw new LocalFault(`${wayToGet(wanted)} (apt-get knows none of these packages)`)
+  const update = async () => {
+    report("getting Debian's list of packages (apt-get update)")
+    await aptGet(['update', '-q'])
+  }
+  const known = await knownPackage(wanted)
+  if (known === null) await update()
+  const name = known ?? (await knownPackage(wanted))
+  if (name === null) throw new LocalFault(`${wayToGet(wanted)} (apt-get knows none of its packages)`)
   report(`${wanted.what} is missing: installing Debian's package ${name} (apt-get install)`)
-  const command = [...asRoot, apt, 'install', '-y', '-q', '--no-install-recommends', name]
-  const outcome = await run(command[0] ?? apt, command.slice(1), {
-    env: { ...process.env, ...NO_QUESTIONS },
-    timeoutMs: INSTALL_TIMEOUT_MS,
-    onLine: (line) => {
+  const installPackage = () =>
+    aptGet(['install', '-y', '-q', '--no-install-recommends', name], (line) => {
       if (/^(Get:|Setting up )/.test(line)) report(`  ${line.trim()}`)
-    },
-  })
-  if (outcome.code !== 0) {
-    throw new LocalFault(
-      `apt-get could not install ${name}; ${wayToGet(wanted)}`,
-      outcome.output.slice(-2000),
-    )
-  }
+    })
+  if ((await installPackage()).code === 0) return
+  // An old list names files that the mirrors do not have any more.
+  await update()
+  const again = await installPackage()
+  if (again.code === 0) return
+  throw new LocalFault(`apt-get could not install ${name}; ${wayToGet(wanted)}`, again.output.slice(-2000))
 }
 
 /** What makes a command run as root: nothing when we are, sudo where it asks nothing, else null. */
@@ -64,7 +63,7 @@ async function rootPrefix(): Promise<readonly string[] | null> {
   return (await run(sudo, ['-n', 'true'])).code === 0 ? [sudo, '-n'] : null
 }
 
-async function knowsPackage(wanted: Wanted): Promise<string | null> {
+async function knownPackage(wanted: Wanted): Promise<string | null> {
   for (const name of wanted.packages) {
     const policy = await run('apt-cache', ['policy', name])
     if (/Candidate: (?!\(none\))\S/.test(policy.output)) return name

@@ -18,7 +18,7 @@ export async function findJava(report: (line: string) => void): Promise<string> 
   const found = await installedJava()
   if (found !== null) return found
   const packages = ['openjdk-17-jre-headless', 'openjdk-21-jre-headless', 'default-jre-headless']
-  await install({ what: `Java ${OLDEST_JAVA} or newer, for Kafka`, packages }, report)
+  await install({ what: `Java ${OLDEST_JAVA} or newer (for Kafka)`, packages }, report)
   const installed = await installedJava()
   if (installed !== null) return installed
   throw new LocalFault(
@@ -85,7 +85,7 @@ async function installedJava(): Promise<string | null> {
 
 async function findMaven(report: (line: string) => void): Promise<string> {
   if (findProgram('mvn') === null) {
-    await install({ what: "Maven, for Kafka's jars", packages: ['maven'] }, report)
+    await install({ what: "Maven (for Kafka's jars)", packages: ['maven'] }, report)
   }
   const maven = findProgram('mvn')
   if (maven === null) throw new LocalFault('maven was installed but mvn is not on PATH')

@@ -13,6 +13,7 @@ import { type Ports, type ServerName, type StackFolder, serverNames } from './se
 import { waitUntil } from './waiting.ts'
 
 const GIVEN_DEADLINE_MS = 10_000
+const CONTAINER_DEADLINE_MS = 15_000
 
 export interface Addresses {
   readonly databaseUrl: string
@@ -42,7 +43,7 @@ export async function startStack(
   await Promise.all(given.map((name) => requireGiven(name, addresses)))
   const own = names.filter((name) => !given.includes(name))
   const how = own.length > 0 ? await chooseHow(config) : 'native'
-  if (how === 'docker') await startDocker(folder, own)
+  if (how === 'docker') await startContainers(folder, own, addresses)
   else await startNative(folder, folders.jars, own)
   const sourceOf = (name: ServerName): Source => (given.includes(name) ? 'given' : how)
   return {
@@ -92,6 +93,23 @@ async function chooseHow(config: Pick<LocalConfig, 'servers'>): Promise<'docker'
     )
   }
   return 'native'
+}
+
+/** A healthy container is not yet one that answers on this machine's port. */
+async function startContainers(
+  folder: StackFolder,
+  names: readonly ServerName[],
+  addresses: Addresses,
+): Promise<void> {
+  await startDocker(folder, names)
+  for (const name of names) {
+    const answers = () => probe(name, addresses)
+    if (await waitUntil(answers, CONTAINER_DEADLINE_MS, () => folder.signal.aborted)) continue
+    await stopDocker(folder.path, folder.disposable, folder.report)
+    throw new LocalFault(
+      `${name} runs in Docker, but does not answer on port ${folder.ports[name]} of this machine`,
+    )
+  }
 }
 
 async function requireGiven(name: ServerName, addresses: Addresses): Promise<void> {

@@ -6,6 +6,7 @@ import { topicSettings, topics } from '@ironsys/contracts'
 import { createLogAdmin } from '@ironsys/kafka'
 import {
   type Addresses,
+  appNodeOptions,
   checkout,
   findFreePorts,
   folders,
@@ -46,7 +47,6 @@ const PARTITIONS = 12
 const BARE_TOPIC = 'bench.bare'
 const READY_DEADLINE_MS = 60_000
 const STOP = { signal: 'SIGTERM', deadlineMs: 15_000 } as const
-const NODE_FLAGS = ['--disable-warning=TimeoutNegativeWarning']
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 export async function startBenchStack(
@@ -196,7 +196,7 @@ class Stack {
     return launch({
       name,
       command: process.execPath,
-      args: [...NODE_FLAGS, join(checkout, program), ...args],
+      args: [...appNodeOptions, join(checkout, program), ...args],
       folder: this.#path,
       cwd: checkout,
       env: childEnvironment(environment),

@@ -33,7 +33,6 @@ const planSchema = z.tuple([
     Plan: z.object({
       'Shared Hit Blocks': z.number(),
       'Shared Read Blocks': z.number(),
-      'Plan Rows': z.number(),
     }),
     'Execution Time': z.number(),
   }),

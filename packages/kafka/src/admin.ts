@@ -54,6 +54,25 @@ const DISCONNECT_TIMEOUT_MS = 1000
 const CREATE_TIMEOUT_MS = 15_000
 const SERVED_POLL_INTERVAL_MS = 50
 
+/**
+ * What a process checks before it uses a topic. Throws LogIdentityError, with a line for the operator, when the topic
+ * is missing or has another number of partitions: the number decides which writer a key belongs to.
+ */
+export async function requireTopic(
+  admin: LogAdmin,
+  topic: string,
+  partitions: number,
+): Promise<TopicDescription> {
+  const found = await admin.describe(topic)
+  if (found === null)
+    throw new LogIdentityError(`topic ${topic} is missing; make it with: make create-topics`)
+  if (found.partitions === partitions) return found
+  throw new LogIdentityError(
+    `topic ${topic} has ${found.partitions} partitions, but PARTITIONS is ${partitions}; changing the number moves ` +
+      'keys between writers and is a migration',
+  )
+}
+
 /** Connects at its first use, and anew after a failure. */
 export function createLogAdmin(settings: KafkaSettings): LogAdmin {
   let client: Client | null = null

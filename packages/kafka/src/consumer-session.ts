@@ -87,29 +87,12 @@ export function createSession(
     if (performance.now() - lastFetchMs > options.stuckAfterMs) crashed(new Error('the consumer is stuck'))
   }, STUCK_CHECK_INTERVAL_MS)
 
-  const run = async (): Promise<void> => {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: async ({ batch, isStale }) => {
-        // A batch that was fetched before a seek.
-        if (batch.topic !== topic || isStale()) return
-        guarded(() => events.records(batch.partition, recordsOf(batch), Number(batch.highWatermark)))
-      },
-    })
-  }
-  /** kafkajs throws when it is between two lives; what was asked for is repeated at the next join. */
-  const whileJoined = (work: () => void): void => {
-    try {
-      work()
-    } catch (error) {
-      settings.logger.debug({ reason: reasonOf(error) }, 'not joined, will be repeated at the next join')
-    }
-  }
+  const deliver = (batch: Batch): void =>
+    guarded(() => events.records(batch.partition, recordsOf(batch), Number(batch.highWatermark)))
+  const whileJoined = (work: () => void): void => tryWhileJoined(settings, work)
   return {
     start: async () => {
-      await run()
+      await run(consumer, topic, deliver)
       if (crash !== null) throw crash
       lastFetchMs = performance.now()
       state = 'running'
@@ -150,6 +133,27 @@ function createConsumer(settings: KafkaSettings, options: SessionOptions, socket
     readUncommitted: true,
     retry: { retries: RETRIES, restartOnFailure: async () => false },
   })
+}
+
+async function run(consumer: Consumer, topic: string, deliver: (batch: Batch) => void): Promise<void> {
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch, isStale }) => {
+      // Stale: fetched before a seek.
+      if (batch.topic === topic && !isStale()) deliver(batch)
+    },
+  })
+}
+
+/** kafkajs throws when it is between two lives; what was asked for is repeated at the next join. */
+function tryWhileJoined({ logger }: KafkaSettings, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    logger.debug({ reason: reasonOf(error) }, 'not joined, will be repeated at the next join')
+  }
 }
 
 interface Listeners {

@@ -1,4 +1,10 @@
-export { createLogAdmin, type LogAdmin, type TopicDescription, type TopicPlan } from './admin.ts'
+export {
+  createLogAdmin,
+  type LogAdmin,
+  requireTopic,
+  type TopicDescription,
+  type TopicPlan,
+} from './admin.ts'
 export type { KafkaLogger, KafkaSettings } from './client.ts'
 export {
   type CommandConsumer,

@@ -38,7 +38,10 @@ export function reservationDocument(reservation: Reservation): ReservationDocume
   }
 }
 
-/** RFC 3339, UTC, milliseconds. */
+let lastTime = { ms: 0, text: new Date(0).toISOString() }
+
+/** RFC 3339, UTC, milliseconds. A batch has few different times, so the last one is kept. */
 export function timeText(ms: number): string {
-  return new Date(ms).toISOString()
+  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() }
+  return lastTime.text
 }

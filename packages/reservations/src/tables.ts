@@ -1,6 +1,7 @@
 /** How a batch of reservations is loaded and saved: one statement to load, one per table to save, whatever its size. */
 import type { CommandOutcome } from '@ironsys/contracts'
 import type { BatchEffects, PrefetchRequest } from '@ironsys/engine'
+import { timeText } from './documents.ts'
 import { readOutcome } from './outcomes.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
 import type { Reservation, ReservationEvent, Slot } from './state.ts'
@@ -20,7 +21,7 @@ const prefetchSql = `
 WITH r AS (SELECT ${reservationColumns} FROM reservations WHERE id = ANY ($2::uuid[]))
 SELECT coalesce((SELECT json_agg(r) FROM r), '[]') AS rows,
        coalesce((SELECT json_agg(s) FROM (
-         SELECT ${slotColumns} FROM slots WHERE id = ANY ($1::uuid[]) OR id IN (SELECT slot_id FROM r)) s), '[]') AS headers`
+         SELECT ${slotColumns} FROM slots WHERE id = ANY ($1::uuid[] || ARRAY(SELECT DISTINCT slot_id FROM r))) s), '[]') AS headers`
 
 function prefetch(request: PrefetchRequest): Statement {
   return { name: 'reservations-prefetch', text: prefetchSql, values: [request.keys, request.rowIds] }
@@ -57,18 +58,18 @@ SELECT $1::bigint, * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[
   $8::int[], $9::int[], $10::int[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::jsonb[], $15::text[], $16::timestamptz[])`
   const values = [
     effects.from.epoch,
-    slots.map((slot) => slot.id),
-    slots.map((slot) => slot.version),
+    plainArray(slots.map((slot) => slot.id)),
+    plainArray(slots.map((slot) => slot.version)),
     slots.map((slot) => slot.name),
-    slots.map((slot) => slot.status),
-    slots.map((slot) => timestamp(slot.startMs)),
-    slots.map((slot) => timestamp(slot.endMs)),
+    plainArray(slots.map((slot) => slot.status)),
+    plainArray(slots.map((slot) => timestamp(slot.startMs))),
+    plainArray(slots.map((slot) => timestamp(slot.endMs))),
     ...poolColumns(slots),
-    slots.map((slot) => timestamp(slot.salesOpenMs)),
-    slots.map((slot) => timestamp(slot.salesCloseMs)),
+    plainArray(slots.map((slot) => timestamp(slot.salesOpenMs))),
+    plainArray(slots.map((slot) => timestamp(slot.salesCloseMs))),
     slots.map((slot) => jsonText(slot.metadata)),
-    slots.map((slot) => slot.bodyHash),
-    slots.map((slot) => timestamp(slot.createdMs)),
+    plainArray(slots.map((slot) => slot.bodyHash)),
+    plainArray(slots.map((slot) => timestamp(slot.createdMs))),
   ]
   return [{ name: 'slots-insert', text, values }]
 }
@@ -86,10 +87,10 @@ UPDATE slots SET epoch = $1, version = c.version, name = c.name, status = c.stat
  WHERE slots.id = c.id`
   const values = [
     effects.from.epoch,
-    slots.map((slot) => slot.id),
-    slots.map((slot) => slot.version),
+    plainArray(slots.map((slot) => slot.id)),
+    plainArray(slots.map((slot) => slot.version)),
     slots.map((slot) => slot.name),
-    slots.map((slot) => slot.status),
+    plainArray(slots.map((slot) => slot.status)),
     ...poolColumns(slots),
   ]
   return [{ name: 'slots-update', text, values }]
@@ -103,16 +104,16 @@ INSERT INTO reservations (id, slot_id, slot_version, created_at, cancelled_at, q
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::text[],
   $8::text[], $9::text[], $10::text[], $11::jsonb[])`
   const values = [
-    rows.map((row) => row.id),
-    rows.map((row) => row.slotId),
-    rows.map((row) => row.slotVersion),
-    rows.map((row) => timestamp(row.createdMs)),
-    rows.map((row) => timestamp(row.cancelledMs)),
-    rows.map((row) => row.quantity),
+    plainArray(rows.map((row) => row.id)),
+    plainArray(rows.map((row) => row.slotId)),
+    plainArray(rows.map((row) => row.slotVersion)),
+    plainArray(rows.map((row) => timestamp(row.createdMs))),
+    plainArray(rows.map((row) => timestamp(row.cancelledMs))),
+    plainArray(rows.map((row) => row.quantity)),
     rows.map((row) => row.userId),
-    rows.map((row) => row.status),
+    plainArray(rows.map((row) => row.status)),
     rows.map((row) => row.reason),
-    rows.map((row) => row.bodyHash),
+    plainArray(rows.map((row) => row.bodyHash)),
     rows.map((row) => jsonText(row.metadata)),
   ]
   return [{ name: 'reservations-insert', text, values }]
@@ -126,10 +127,10 @@ UPDATE reservations SET status = c.status, slot_version = c.slot_version, cancel
   FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[]) AS c (id, status, slot_version, cancelled_at)
  WHERE reservations.id = c.id`
   const values = [
-    rows.map((row) => row.id),
-    rows.map((row) => row.status),
-    rows.map((row) => row.slotVersion),
-    rows.map((row) => timestamp(row.cancelledMs)),
+    plainArray(rows.map((row) => row.id)),
+    plainArray(rows.map((row) => row.status)),
+    plainArray(rows.map((row) => row.slotVersion)),
+    plainArray(rows.map((row) => timestamp(row.cancelledMs))),
   ]
   return [{ name: 'reservations-update', text, values }]
 }
@@ -142,31 +143,41 @@ INSERT INTO slot_ledger (slot_id, version, at, held_delta, confirmed_delta, capa
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[],
   $9::uuid[], $10::jsonb[])`
   const values = [
-    entries.map((entry) => entry.key),
-    entries.map((entry) => entry.after.version),
-    entries.map((entry) => timestamp(entry.atMs)),
-    entries.map((entry) => entry.after.pool.heldUnits - (entry.before?.pool.heldUnits ?? 0)),
-    entries.map((entry) => entry.after.pool.confirmedUnits - (entry.before?.pool.confirmedUnits ?? 0)),
-    entries.map((entry) => entry.after.pool.capacityUnits),
-    entries.map((entry) => entry.after.pool.overbookingBps),
-    entries.map((entry) => entry.event.type),
-    entries.map((entry) => entry.event.rowId),
+    plainArray(entries.map((entry) => entry.key)),
+    plainArray(entries.map((entry) => entry.after.version)),
+    plainArray(entries.map((entry) => timestamp(entry.atMs))),
+    plainArray(entries.map((entry) => entry.after.pool.heldUnits - (entry.before?.pool.heldUnits ?? 0))),
+    plainArray(
+      entries.map((entry) => entry.after.pool.confirmedUnits - (entry.before?.pool.confirmedUnits ?? 0)),
+    ),
+    plainArray(entries.map((entry) => entry.after.pool.capacityUnits)),
+    plainArray(entries.map((entry) => entry.after.pool.overbookingBps)),
+    plainArray(entries.map((entry) => entry.event.type)),
+    plainArray(entries.map((entry) => entry.event.rowId)),
     entries.map((entry) => JSON.stringify(entry.event)),
   ]
   return [{ name: 'slot-ledger-insert', text, values }]
 }
 
-function poolColumns(slots: readonly Slot[]): readonly (readonly number[])[] {
+function poolColumns(slots: readonly Slot[]): readonly string[] {
   return [
-    slots.map((slot) => slot.pool.capacityUnits),
-    slots.map((slot) => slot.pool.overbookingBps),
-    slots.map((slot) => slot.pool.heldUnits),
-    slots.map((slot) => slot.pool.confirmedUnits),
+    plainArray(slots.map((slot) => slot.pool.capacityUnits)),
+    plainArray(slots.map((slot) => slot.pool.overbookingBps)),
+    plainArray(slots.map((slot) => slot.pool.heldUnits)),
+    plainArray(slots.map((slot) => slot.pool.confirmedUnits)),
   ]
 }
 
+/**
+ * An array parameter of values that need no escaping: ids, numbers, times, hex and words of our own. The driver's own
+ * arrays escape every element, which is most of the cost of a wide batch.
+ */
+function plainArray(values: readonly (string | number | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join()}}`
+}
+
 function timestamp(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString()
+  return ms === null ? null : timeText(ms)
 }
 
 function jsonText(value: unknown): string | null {

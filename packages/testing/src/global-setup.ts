@@ -13,6 +13,7 @@ import {
   postgresUrl,
   readPidFile,
   removeStack,
+  serversOfTests,
   startStack,
   stopStack,
   testFolder,
@@ -34,12 +35,18 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   // A last resort: the process ends without the tear-down, by an error or a second Ctrl-C.
   const onExit = () => killNative(path)
   process.once('exit', onExit)
-  project.provide('services', await startServers(path))
-  return async () => {
+  const tearDown = async () => {
     await stopStack(path, true)
     removeStack(path)
     process.removeListener('exit', onExit)
   }
+  try {
+    project.provide('services', await startServers(path))
+  } catch (error) {
+    await tearDown()
+    throw error
+  }
+  return tearDown
 }
 
 async function startServers(path: string): Promise<TestServices> {
@@ -54,7 +61,7 @@ async function startServers(path: string): Promise<TestServices> {
       signal: new AbortController().signal,
     },
     // Never the servers that the environment names: tests must not touch anybody's data.
-    { given: { databaseUrl: null, redisUrl: null, kafkaBrokers: null }, servers: 'auto' },
+    { given: { databaseUrl: null, redisUrl: null, kafkaBrokers: null }, servers: serversOfTests() },
   )
   const databaseUrl = postgresUrl(ports.postgres, 'postgres')
   await makeTemplate(databaseUrl)

@@ -16,6 +16,8 @@ const watched = new Set([
   'Timeout',
   'FSEventWrap',
 ])
+// Node opens its own streams at their first use: have them open from the start.
+void [process.stdin, process.stdout, process.stderr]
 const before = openResources()
 
 // Registered first and therefore run last, after the file's own hooks.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { topicSettings, topics } from '@ironsys/contracts'
 import { createLogAdmin } from '@ironsys/kafka'
 import {
+  appNodeOptions,
   checkout,
   findFreePorts,
   LOOPBACK,
@@ -56,12 +57,11 @@ export interface TestApp {
 export async function startSystem(): Promise<TestSystem> {
   // One per process: what a killed run leaves is found and cleared by the next one's global set-up.
   const path = testFolder(process.pid)
-  const calledOff = new AbortController().signal
   const [redis = 0, kafka = 0, kafkaController = 0] = await findFreePorts(3)
   const ports = { postgres: 0, redis, kafka, kafkaController }
   writePidFile(pidPath(path, 'test-run'), process.pid)
   const nobody = { databaseUrl: null, redisUrl: null, kafkaBrokers: null }
-  const folder = { path, ports, disposable: true, report: () => {}, signal: calledOff }
+  const folder = { path, ports, disposable: true, report: () => {}, signal: new AbortController().signal }
   const [database, stack] = await Promise.all([
     createTestDatabase(),
     startStack(folder, { given: nobody, servers: 'auto' }, ['redis', 'kafka']),
@@ -78,14 +78,37 @@ export async function startSystem(): Promise<TestSystem> {
     ID_KEY: randomBytes(32).toString('hex'),
     CURSOR_KEYS: `a:${randomBytes(32).toString('hex')}`,
   }
+  const apps = createLauncher(path, shared)
+  return {
+    databaseUrl: database.url,
+    redisUrl,
+    kafkaBrokers,
+    partitions: PARTITIONS,
+    startApi: (environment) => apps.start('api', environment),
+    startWorker: (environment) => apps.start('worker', environment),
+    runToEnd: async (app, environment) => {
+      const { running } = await apps.run(app, environment)
+      return { how: await running.exited, log: tailOf(running.logPath) }
+    },
+    close: async () => {
+      await apps.endAll()
+      await stopStack(path, true)
+      await database.drop()
+      removeStack(path)
+    },
+  }
+}
+
+/** Starts apps as processes of their own, each on free ports. */
+function createLauncher(folder: string, shared: Readonly<Record<string, string>>) {
   const started = new Set<RunningProcess>()
   const run = async (app: 'api' | 'worker', environment: Readonly<Record<string, string>>) => {
     const [port = 0, opsPort = 0] = await findFreePorts(2)
     const running = await launch({
       name: `${app}-${started.size}`,
       command: process.execPath,
-      args: ['--disable-warning=TimeoutNegativeWarning', join(checkout, 'apps', app, 'src', 'main.ts')],
-      folder: path,
+      args: [...appNodeOptions, join(checkout, 'apps', app, 'src', 'main.ts')],
+      folder,
       cwd: checkout,
       env: {
         PATH: '/usr/bin:/bin',
@@ -94,25 +117,20 @@ export async function startSystem(): Promise<TestSystem> {
         OPS_PORT: String(opsPort),
         ...environment,
       },
-      signal: calledOff,
+      signal: new AbortController().signal,
     })
     started.add(running)
-    return { running, port, opsPort }
+    return { running, url: `http://${LOOPBACK}:${port}`, operationsUrl: `http://${LOOPBACK}:${opsPort}` }
   }
   const start = async (
     app: 'api' | 'worker',
     environment: Readonly<Record<string, string>> = {},
   ): Promise<TestApp> => {
-    const { running, port, opsPort } = await run(app, environment)
-    const operationsUrl = `http://${LOOPBACK}:${opsPort}`
-    await waitReady(
-      running,
-      () => answersReady(`${operationsUrl}/health/ready`),
-      START_DEADLINE_MS,
-      calledOff,
-    )
+    const { running, url, operationsUrl } = await run(app, environment)
+    const ready = () => answersReady(`${operationsUrl}/health/ready`)
+    await waitReady(running, ready, START_DEADLINE_MS, new AbortController().signal)
     return {
-      url: `http://${LOOPBACK}:${port}`,
+      url,
       operationsUrl,
       signal: (signal) => void process.kill(running.pid, signal),
       log: () => tailOf(running.logPath),
@@ -122,24 +140,10 @@ export async function startSystem(): Promise<TestSystem> {
       },
     }
   }
-  return {
-    databaseUrl: database.url,
-    redisUrl,
-    kafkaBrokers,
-    partitions: PARTITIONS,
-    startApi: (environment) => start('api', environment),
-    startWorker: (environment) => start('worker', environment),
-    runToEnd: async (app, environment) => {
-      const { running } = await run(app, environment)
-      return { how: await running.exited, log: tailOf(running.logPath) }
-    },
-    close: async () => {
-      for (const running of started) if (!running.hasExited()) await endProcess(running)
-      await stopStack(path, true)
-      await database.drop()
-      removeStack(path)
-    },
+  const endAll = async (): Promise<void> => {
+    for (const running of started) if (!running.hasExited()) await endProcess(running)
   }
+  return { run, start, endAll }
 }
 
 async function endProcess(running: RunningProcess): Promise<void> {

@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import { checkout, run } from '@ironsys/local'
+import { expect, test } from 'vitest'
+
+function ironsys(...args: readonly string[]) {
+  return run(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {
+    cwd: checkout,
+  })
+}
+
+test('without a command it lists the commands', async () => {
+  const { code, output } = await ironsys()
+  expect(code).toBe(0)
+  for (const name of ['up', 'down', 'test', 'verify', 'demo', 'lag'])
+    expect(output).toMatch(new RegExp(`^  ${name} `, 'm'))
+})
+
+test('an unknown command is named, with usage and exit code 2', async () => {
+  const { code, output } = await ironsys('fly')
+  expect(code).toBe(2)
+  expect(output).toMatch(/^ironsys: there is no command fly\n\nusage: /)
+})
+
+test('an unknown option shows the usage of its command', async () => {
+  const { code, output } = await ironsys('up', '--sideways')
+  expect(code).toBe(2)
+  expect(output).toContain("Unknown option '--sideways'")
+  expect(output).toContain('usage: ./ironsys up [--detach]')
+})
+
+test('every command explains itself', async () => {
+  const { code, output } = await ironsys('down', '--help')
+  expect(code).toBe(0)
+  expect(output).toMatch(/^usage: .\/ironsys down\n\nStop what/)
+})
+
+test('an environment that is wrong is told in one line', async () => {
+  const args = [join(import.meta.dirname, 'main.ts'), 'migrate']
+  const outcome = await run(process.execPath, args, { env: { DATABASE_URL: 'nonsense', PATH: '' } })
+  expect(outcome).toEqual({
+    code: 1,
+    output: expect.stringMatching(/^ironsys: the environment is wrong: DATABASE_URL: [^\n]+\n$/),
+  })
+})
