@@ -2,7 +2,7 @@
  * What the layout of a reservation's id does to the indexes of `reservations` (docs/adr/0003-id-layout.md).
  *
  *   node load-tests/src/id-layout.ts --database-url postgres://…
- *     [--rows 10000000] [--last 1000000] [--layouts abcdef] [--workload both|hot|even]
+ *     [--rows 10000000] [--last 1000000] [--layouts abcdefg] [--workload both|hot|even]
  *
  * Fills one table after the other, in the order of sale, and measures the last rows: 2,000 a transaction, committed to
  * disk, from one checkpoint on. Needs the rights to make a schema and the extension pgstattuple and to CHECKPOINT;
@@ -26,8 +26,8 @@ const flagsSchema = z.strictObject({
   last: z.coerce.number().int().min(BATCH_ROWS).max(1e9).multipleOf(BATCH_ROWS).default(1_000_000),
   layouts: z
     .string()
-    .regex(/^[a-f]+$/)
-    .default('abcde'),
+    .regex(/^[a-g]+$/)
+    .default('abcdefg'),
   workload: z.enum(['both', ...workloads]).default('both'),
 })
 type Flags = z.infer<typeof flagsSchema>
@@ -56,6 +56,7 @@ const heads = [
   'layout',
   'base rows/s',
   'last rows/s',
+  'by p50',
   'batch p50 ms',
   'p99 ms',
   'CPU µs/row',
@@ -77,6 +78,7 @@ function cells(result: Result): string[] {
     layout.name,
     whole(result.baseRate),
     whole(result.rate),
+    whole((BATCH_ROWS * 1000) / (quantile(result.batchMs, 0.5) ?? 0)),
     (quantile(result.batchMs, 0.5) ?? 0).toFixed(1),
     (quantile(result.batchMs, 0.99) ?? 0).toFixed(1),
     result.cpuUsPerRow.toFixed(1),

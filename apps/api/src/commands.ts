@@ -88,7 +88,7 @@ export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
   ): Promise<Submitted> {
     let place: LogPlace
     try {
-      place = await append(submission, options.instanceId)
+      place = await append(submission, waiter.replyTo)
     } catch (error) {
       waiter.close()
       throw error
@@ -103,7 +103,7 @@ export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
     append,
     async submit(submission, request, reply, askStore) {
       const waitSeconds = waitSecondsOf(request.headers.prefer)
-      const waiter = waitSeconds === null ? null : deps.waiting.open(submission.id)
+      const waiter = waitSeconds === null ? null : deps.waiting.open()
       if (waitSeconds === null || waiter === null) {
         return { place: await append(submission, undefined), outcome: null }
       }

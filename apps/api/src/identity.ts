@@ -51,7 +51,7 @@ export function createIdentity(idKey: Buffer): Identity {
       if (retried !== undefined && sameText(key, retryKey(scope, retried)))
         return { id: retried, keyed: false }
       return {
-        id: deriveId(idKey, partitionKey, [caller, endpoint, partitionKey, key, String(index)]),
+        id: deriveId(secret, partitionKey, [caller, endpoint, partitionKey, key, String(index)]),
         keyed: true,
       }
     },

@@ -56,7 +56,7 @@ export async function connectLive({
     observe: cacheObserver(metrics),
   })
   const progress = createProgressView({ partitions: config.PARTITIONS, read: reads.progress, nowMs })
-  const waiting = createWaiting(replyObserver(metrics))
+  const waiting = createWaiting(instanceId, replyObserver(metrics))
   const arrivals = createArrivals()
   await progress.load()
 
@@ -79,10 +79,10 @@ export async function connectLive({
       arrivals.announced(announcements.map(({ key }) => key))
     },
     onReplies: (replies) => {
-      for (const { id, outcome } of replies) {
+      for (const { to, outcome } of replies) {
         const read = readReply(outcome)
-        if (read === null) logger.warn({ id }, 'a reply could not be read')
-        else waiting.deliver(id, read)
+        if (read === null) logger.warn({ to }, 'a reply could not be read')
+        else waiting.deliver(to, read)
       }
     },
     onProgress: (published) => {

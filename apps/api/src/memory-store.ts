@@ -21,7 +21,6 @@ export type MemoryStore = ReturnType<typeof createMemoryStore>
 
 export interface Decided {
   readonly record: MemoryRecord
-  readonly commandId: string
   readonly replyTo: string | undefined
   readonly outcome: CommandOutcome
   readonly slot: Slot | null
@@ -64,7 +63,6 @@ export function createMemoryStore() {
     const { outcome } = decision
     return {
       record,
-      commandId: command.id,
       replyTo: command.reply_to,
       outcome,
       slot: slots.get(slotId) ?? null,

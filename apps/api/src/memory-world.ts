@@ -71,7 +71,7 @@ export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
       waiting.setLive(now)
     },
     decideAll() {
-      for (const { slot, record, replyTo, commandId, outcome } of store.decideAll(controls.records)) {
+      for (const { slot, record, replyTo, outcome } of store.decideAll(controls.records)) {
         if (!live) continue
         if (slot !== null) {
           cache.apply([{ key: slot.id, epoch: 1, version: slot.version, document: slotDocument(slot) }])
@@ -79,7 +79,7 @@ export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
         }
         const { partition, offset } = record
         progress.apply({ topic: 'reservations.commands', partition, nextOffset: offset + 1, perSecond: 500 })
-        if (replyTo !== undefined) waiting.deliver(commandId, outcome)
+        if (replyTo !== undefined) waiting.deliver(replyTo, outcome)
       }
     },
     bury: (commandId: string) => void store.buried.add(commandId),
@@ -121,7 +121,7 @@ function createDeps(
     arrivals,
     reads,
     progress: createProgressView({ partitions: PARTITIONS, read: reads.progress, nowMs }),
-    waiting: createWaiting(() => undefined),
+    waiting: createWaiting('test', () => undefined),
     cursors: createCursorCipher(
       options.cursorKeys ?? [{ kid: 'a', key: Buffer.alloc(32, 1) }],
       options.clusterId ?? 'cluster-1',

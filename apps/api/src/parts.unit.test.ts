@@ -154,26 +154,28 @@ describe('waiting', () => {
   const never = new AbortController().signal
   const ok = { code: 'ok' } as const
 
-  test('all who wait for a command get its reply, even one that came first', async () => {
+  test('each request gets the reply to itself, even one that came first, and nobody gets a stray one', async () => {
     const results: string[] = []
-    const waiting = createWaiting((result) => results.push(result))
+    const waiting = createWaiting('i', (result) => results.push(result))
     waiting.setLive(true)
-    const [first, second] = [waiting.open('c'), waiting.open('c')]
-    waiting.deliver('c', ok)
-    waiting.deliver('x', ok)
+    const [first, second] = [waiting.open(), waiting.open()]
+    const reused = { code: 'idempotency-key-reused' } as const
+    waiting.deliver(second?.replyTo ?? '', reused)
+    waiting.deliver(first?.replyTo ?? '', ok)
+    waiting.deliver('i/of-an-earlier-life', ok)
     expect(await first?.outcome(1000, async () => null, never)).toEqual(ok)
-    expect(await second?.outcome(1000, async () => null, never)).toEqual(ok)
+    expect(await second?.outcome(1000, async () => null, never)).toEqual(reused)
     expect([waiting.size(), results]).toEqual([0, ['delivered', 'delivered', 'unclaimed']])
   })
 
   test('without replies the store is asked again until it knows, faults and all', async () => {
     vi.useFakeTimers()
-    const waiting = createWaiting(() => undefined)
+    const waiting = createWaiting('i', () => undefined)
     const asked = vi
       .fn(async () => ok)
       .mockRejectedValueOnce(new Error('down'))
       .mockResolvedValueOnce(null as never)
-    const outcome = waiting.open('c')?.outcome(5000, asked, never)
+    const outcome = waiting.open()?.outcome(5000, asked, never)
     await vi.advanceTimersByTimeAsync(1000)
     expect(await outcome).toEqual(ok)
     expect(asked).toHaveBeenCalledTimes(3)
@@ -182,15 +184,15 @@ describe('waiting', () => {
   })
 
   test('who leaves, or gives up, leaves nothing behind; it is bounded', async () => {
-    const waiting = createWaiting(() => undefined)
+    const waiting = createWaiting('i', () => undefined)
     const gone = new AbortController()
-    const outcome = waiting.open('c')?.outcome(5000, async () => null, gone.signal)
+    const outcome = waiting.open()?.outcome(5000, async () => null, gone.signal)
     gone.abort()
     expect(await outcome).toBeNull()
-    waiting.open('c')?.close()
+    waiting.open()?.close()
     expect(waiting.size()).toBe(0)
-    for (let index = 0; index < waitingLimits.waiters; index++) waiting.open(String(index))
-    expect(waiting.open('one too many')).toBeNull()
+    for (let index = 0; index < waitingLimits.waiters; index++) waiting.open()
+    expect(waiting.open()).toBeNull()
   })
 })
 

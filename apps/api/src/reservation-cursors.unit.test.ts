@@ -10,11 +10,11 @@ test('cursors: changed, of another id, of another log or with a retired key are 
     (await world.app.inject({ method: 'POST', url: '/reservations', payload })).json()
   const body = await reserve()
   const other = await reserve()
-  const last = body.cursor.at(-1) === 'A' ? 'E' : 'A'
+  const changed = body.cursor.at(30) === 'A' ? 'E' : 'A'
   const foreign = createMemoryWorld({ clusterId: 'cluster-2' })
   const rotated = createMemoryWorld({ cursorKeys: [{ kid: 'b', key: Buffer.alloc(32, 2) }] })
   const urls = [
-    [world, `/reservations/${body.id}?cursor=${body.cursor.slice(0, 30)}${last}${body.cursor.slice(31)}`],
+    [world, `/reservations/${body.id}?cursor=${body.cursor.slice(0, 30)}${changed}${body.cursor.slice(31)}`],
     [world, `/reservations/${body.id}?cursor=${other.cursor}`],
     [world, `/reservations/${body.id}?cursor=${body.cursor}A`],
     [world, `/reservations/${body.id}?cursor=zzz`],

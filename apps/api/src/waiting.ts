@@ -3,12 +3,14 @@
  * effort, so each waiter also asks the store: now and then while replies arrive, with a growing pause while they do
  * not. It ends with the decision or with the client's patience, whichever is first.
  */
-import type { CommandOutcome } from '@ironsys/contracts'
+import { type CommandOutcome, replyAddress } from '@ironsys/contracts'
 
 /** What the store says of a command: its outcome, or null while it is not decided or not sure. */
 export type AskStore = () => Promise<CommandOutcome | null>
 
 export interface Waiter {
+  /** Where the worker sends the outcome. */
+  readonly replyTo: string
   /** The outcome, or null after `timeoutMs` or when `signal` aborts. Then it is closed. */
   outcome(timeoutMs: number, askStore: AskStore, signal: AbortSignal): Promise<CommandOutcome | null>
   /** Gives up a waiter whose {@link outcome} is never asked for. */
@@ -19,9 +21,9 @@ export type ReplyResult = 'delivered' | 'unclaimed' | 'timed-out'
 
 export interface Waiting {
   /** Before the command is sent: its reply may be faster than the log's acknowledgement. Null when it is full. */
-  open(commandId: string): Waiter | null
-  /** A reply arrived; every waiter of its command gets it. */
-  deliver(commandId: string, outcome: CommandOutcome): void
+  open(): Waiter | null
+  /** A reply arrived for the waiter of this address. */
+  deliver(replyTo: string, outcome: CommandOutcome): void
   /** Whether replies arrive. */
   setLive(live: boolean): void
   size(): number
@@ -49,17 +51,10 @@ interface StoreAccess {
   reads: number
 }
 
-export function createWaiting(observe: (result: ReplyResult) => void): Waiting {
-  const byCommand = new Map<string, Set<Slot>>()
-  let size = 0
+export function createWaiting(instanceId: string, observe: (result: ReplyResult) => void): Waiting {
+  const slots = new Map<string, Slot>()
+  let opened = 0
   const store: StoreAccess = { live: false, reads: 0 }
-
-  function remove(commandId: string, slot: Slot): void {
-    const slots = byCommand.get(commandId)
-    if (slots?.delete(slot) !== true) return
-    size--
-    if (slots.size === 0) byCommand.delete(commandId)
-  }
 
   async function waitFor(slot: Slot, timeoutMs: number, askStore: AskStore, signal: AbortSignal) {
     const leave = () => slot.settle(null)
@@ -76,36 +71,33 @@ export function createWaiting(observe: (result: ReplyResult) => void): Waiting {
   }
 
   return {
-    open(commandId) {
-      if (size >= waitingLimits.waiters) return null
+    open() {
+      if (slots.size >= waitingLimits.waiters) return null
       const { promise, resolve } = Promise.withResolvers<CommandOutcome | null>()
       const slot: Slot = { settle: resolve, result: promise }
-      const slots = byCommand.get(commandId) ?? new Set()
-      byCommand.set(commandId, slots.add(slot))
-      size++
+      const replyTo = replyAddress(instanceId, opened++)
+      slots.set(replyTo, slot)
       return {
-        close: () => remove(commandId, slot),
+        replyTo,
+        close: () => void slots.delete(replyTo),
         async outcome(timeoutMs, askStore, signal) {
           try {
             return await waitFor(slot, timeoutMs, askStore, signal)
           } finally {
-            remove(commandId, slot)
+            slots.delete(replyTo)
           }
         },
       }
     },
-    deliver(commandId, outcome) {
-      const slots = byCommand.get(commandId)
-      if (slots === undefined) return observe('unclaimed')
-      for (const slot of slots) {
-        slot.settle(outcome)
-        observe('delivered')
-      }
+    deliver(replyTo, outcome) {
+      const slot = slots.get(replyTo)
+      slot?.settle(outcome)
+      observe(slot === undefined ? 'unclaimed' : 'delivered')
     },
     setLive(now) {
       store.live = now
     },
-    size: () => size,
+    size: () => slots.size,
   }
 }
 

@@ -1,5 +1,5 @@
 /** The id layouts and the order of sales that id-layout.ts compares. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, createSecretKey, randomUUID } from 'node:crypto'
 import { deriveId, mintId, routingHash } from '@ironsys/contracts'
 
 export interface Slot {
@@ -15,7 +15,7 @@ export interface Layout {
   readonly letter: string
   readonly name: string
   /** Which index finds the reservations of a slot. */
-  readonly slotIndex: 'none' | 'extra' | 'primary key'
+  readonly slotIndex: 'none' | 'primary key' | '(slot_id, id)' | '(slot_id)'
   /** The indexes of layouts that start with time or chance look the same whatever is sold: one workload is enough. */
   readonly workloads: readonly Workload[]
   /** Makes the id of the `n`th row, sold at `nowMs`. */
@@ -24,7 +24,7 @@ export interface Layout {
   readonly quickId?: (slot: Slot) => string
 }
 
-const idKey = Buffer.alloc(32, 7)
+const idKey = createSecretKey(Buffer.alloc(32, 7))
 
 export const layouts: readonly Layout[] = [
   {
@@ -44,8 +44,15 @@ export const layouts: readonly Layout[] = [
   },
   { letter: 'c', name: 'c time, hash (unkeyed)', slotIndex: 'none', workloads: ['hot'], id: timeThenHash },
   { letter: 'd', name: 'd random (keyed)', slotIndex: 'none', workloads: ['hot'], id: () => randomUUID() },
-  { letter: 'e', name: 'c + index (slot_id, id)', slotIndex: 'extra', workloads, id: timeThenHash },
-  { letter: 'f', name: 'd + index (slot_id, id)', slotIndex: 'extra', workloads, id: () => randomUUID() },
+  { letter: 'e', name: 'c + index (slot_id, id)', slotIndex: '(slot_id, id)', workloads, id: timeThenHash },
+  {
+    letter: 'f',
+    name: 'd + index (slot_id, id)',
+    slotIndex: '(slot_id, id)',
+    workloads,
+    id: () => randomUUID(),
+  },
+  { letter: 'g', name: 'c + index (slot_id)', slotIndex: '(slot_id)', workloads, id: timeThenHash },
 ]
 
 const SLOTS = 10_000

@@ -101,7 +101,7 @@ export async function measure(
     walBytesPerRow: (walAfter.lsn - walBefore.lsn) / lastRows,
     pageImages: walAfter.page_images - walBefore.page_images,
     primary,
-    extra: layout.slotIndex === 'extra' ? await indexState(client, 'reservations_by_slot') : null,
+    extra: hasExtraIndex(layout) ? await indexState(client, 'reservations_by_slot') : null,
     primaryGrowth: (primary.bytes - sizeBefore) / lastRows,
     read: await readSlots(client, layout),
   }
@@ -122,9 +122,13 @@ CREATE TABLE reservations (
   user_id text NOT NULL,
   status text NOT NULL CHECK (status IN ('confirmed', 'rejected', 'cancelled'))
 ) WITH (autovacuum_enabled = off)`)
-  if (layout.slotIndex === 'extra') {
-    await client.query('CREATE INDEX reservations_by_slot ON reservations (slot_id, id)')
+  if (hasExtraIndex(layout)) {
+    await client.query(`CREATE INDEX reservations_by_slot ON reservations ${layout.slotIndex}`)
   }
+}
+
+function hasExtraIndex({ slotIndex }: Layout): boolean {
+  return slotIndex !== 'none' && slotIndex !== 'primary key'
 }
 
 type MakeRow = (n: number) => { readonly id: string; readonly slot: Slot }

@@ -17,8 +17,8 @@ export function readAnnouncements<D>(
 
 export function readReplies(text: string): readonly Reply[] | null {
   return readArray(text, (item) =>
-    'id' in item && 'outcome' in item && typeof item.id === 'string'
-      ? { id: item.id, outcome: item.outcome }
+    'to' in item && 'outcome' in item && typeof item.to === 'string'
+      ? { to: item.to, outcome: item.outcome }
       : null,
   )
 }

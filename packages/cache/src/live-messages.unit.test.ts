@@ -19,8 +19,8 @@ test('announcements: what can be read is read, the rest is left out', () => {
 })
 
 test('replies', () => {
-  expect(readReplies('[{"id":"a","outcome":{"code":"ok"}},{"id":1,"outcome":2},{"id":"b"}]')).toEqual([
-    { id: 'a', outcome: { code: 'ok' } },
+  expect(readReplies('[{"to":"a","outcome":{"code":"ok"}},{"to":1,"outcome":2},{"to":"b"}]')).toEqual([
+    { to: 'a', outcome: { code: 'ok' } },
   ])
   expect(readReplies('null')).toBeNull()
 })

@@ -41,12 +41,12 @@ afterEach(async () => {
 test('hears its three channels and nobody else’s replies', async () => {
   const progress = { topic: 't', partition: 1, nextOffset: 5, perSecond: 2 }
   const snapshot = { key: 'a', epoch: 1, version: 2, document: 'd' }
-  await publisher.publish(redisNames.replies('other'), '[{"id":"x","outcome":1}]')
+  await publisher.publish(redisNames.replies('other'), '[{"to":"x","outcome":1}]')
   await publisher.publish(redisNames.snapshots, 'garbage')
   await publisher.publish(redisNames.snapshots, JSON.stringify([snapshot, { ...snapshot, document: 7 }]))
   await publisher.publish(redisNames.progressChannel, JSON.stringify(progress))
-  await publisher.publish(redisNames.replies('me'), '[{"id":"y","outcome":{"code":"ok"}}]')
-  await expect.poll(() => heard.replies).toEqual([{ id: 'y', outcome: { code: 'ok' } }])
+  await publisher.publish(redisNames.replies('me'), '[{"to":"y","outcome":{"code":"ok"}}]')
+  await expect.poll(() => heard.replies).toEqual([{ to: 'y', outcome: { code: 'ok' } }])
   expect(heard).toMatchObject({
     snapshots: [snapshot],
     progress: [progress],
@@ -62,7 +62,7 @@ test('Redis restarted: lost is told, then it hears again', async () => {
   expect(await subscriber.ready(15_000)).toBe(true)
   expect(heard.modes).toEqual(['live', 'lost', 'live'])
   await expect.poll(() => publisher.status, { timeout: 15_000 }).toBe('ready')
-  await publisher.publish(redisNames.replies('me'), '[{"id":"y","outcome":1}]')
+  await publisher.publish(redisNames.replies('me'), '[{"to":"y","outcome":1}]')
   await expect.poll(() => heard.replies).toHaveLength(1)
   expect(server.logged).toContain('Redis connection is back')
 })

@@ -78,9 +78,9 @@ test('a batch becomes guarded snapshots, progress and one message of replies per
   )
   const sink = await makeSink()
   const replies = [
-    { to: 'i1', commandId: 'c1', outcome: 'yes' },
-    { to: 'i2', commandId: 'c2', outcome: 'no' },
-    { to: 'i1', commandId: 'c3', outcome: 'yes' },
+    { to: 'i1/1', outcome: 'yes' },
+    { to: 'i2/1', outcome: 'no' },
+    { to: 'i1/3', outcome: 'yes' },
   ]
   sink.committed(batch({ a: 4, b: 9 }, { replies }))
   await expect.poll(() => messages.length).toBe(4)
@@ -97,11 +97,11 @@ test('a batch becomes guarded snapshots, progress and one message of replies per
     {
       channel: redisNames.replies('i1'),
       value: [
-        { id: 'c1', outcome: 'yes' },
-        { id: 'c3', outcome: 'yes' },
+        { to: 'i1/1', outcome: 'yes' },
+        { to: 'i1/3', outcome: 'yes' },
       ],
     },
-    { channel: redisNames.replies('i2'), value: [{ id: 'c2', outcome: 'no' }] },
+    { channel: redisNames.replies('i2'), value: [{ to: 'i2/1', outcome: 'no' }] },
   ])
   expect(await reader.get(redisNames.slot('a'))).toBe('1:4:1000:{"id":"a","version":4}')
   expect(await reader.pttl(redisNames.slot('a'))).toBeGreaterThan(0)
@@ -132,7 +132,7 @@ test("a late writer's older snapshot does not replace a newer one", async () => 
 test('Redis dead: nothing throws, replies are counted as dropped, the newest snapshot is written on its return', async () => {
   const sink = await makeSink({ retryMs: 20 })
   await server.kill()
-  const reply = { to: 'i', commandId: 'c', outcome: 'yes' }
+  const reply = { to: 'i/1', outcome: 'yes' }
   for (let version = 1; version <= 3; version++) sink.committed(batch({ a: version }, { replies: [reply] }))
   await expect.poll(() => dropped.reply).toBe(3)
   await server.start()
@@ -147,7 +147,7 @@ test('what is kept for a frozen Redis is bounded, and what does not fit is count
   const sink = await makeSink({ maxSnapshots: 5, maxReplies: 7 })
   server.freeze()
   sink.committed(batch({ first: 1 }))
-  const replies = Array.from({ length: 10 }, (_, i) => ({ to: 'i', commandId: `c${i}`, outcome: 'yes' }))
+  const replies = Array.from({ length: 10 }, (_, i) => ({ to: `i/${i}`, outcome: 'yes' }))
   const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, 1]))
   sink.committed(batch(many, { replies }))
   expect(dropped).toEqual({ snapshot: 4, reply: 3, progress: 0 })
@@ -168,7 +168,7 @@ test('close gives up on a frozen Redis', async () => {
 test('long lists are published in parts', async () => {
   const messages = await heard(redisNames.replies('i'))
   const sink = await makeSink({ maxItemsPerMessage: 4 })
-  const replies = Array.from({ length: 10 }, (_, i) => ({ to: 'i', commandId: `c${i}`, outcome: 'yes' }))
+  const replies = Array.from({ length: 10 }, (_, i) => ({ to: `i/${i}`, outcome: 'yes' }))
   sink.committed(batch({}, { replies }))
   await sink.close(1000)
   await expect.poll(() => messages.map(({ value }) => (value as unknown[]).length)).toEqual([4, 4, 2])

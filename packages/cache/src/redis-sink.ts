@@ -8,7 +8,7 @@
  *      client polls the store); its snapshots and progress are tried again unless newer ones came.
  *  K4  Within a flush, snapshots leave before replies: who learns of a decision finds it in the snapshot.
  */
-import { type PublishedProgress, type Reply, redisNames } from '@ironsys/contracts'
+import { instanceOfReply, type PublishedProgress, type Reply, redisNames } from '@ironsys/contracts'
 import type { CommittedBatch, Header, SnapshotSink } from '@ironsys/engine'
 import type { Redis } from 'ioredis'
 import { createDecisionRate, type DecisionRate } from './decision-rate.ts'
@@ -91,7 +91,7 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
     for (const [key, header] of batch.headers) {
       this.#keepSnapshot(key, { header, epoch: batch.epoch, version: header.version })
     }
-    for (const { to, commandId, outcome } of batch.replies) this.#keepReply(to, { id: commandId, outcome })
+    for (const reply of batch.replies) this.#keepReply(reply)
     if (this.#flushing === null && this.#retry === null) this.#startFlush()
   }
 
@@ -130,15 +130,16 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
     snapshots.set(key, snapshot)
   }
 
-  #keepReply(to: string, reply: Reply): void {
+  #keepReply(reply: Reply): void {
     const pending = this.#pending
     if (pending.replyCount >= this.#options.maxReplies) {
       this.#deps.observe.dropped('reply', 1)
       return
     }
     pending.replyCount++
-    const list = pending.replies.get(to)
-    if (list === undefined) pending.replies.set(to, [reply])
+    const instance = instanceOfReply(reply.to)
+    const list = pending.replies.get(instance)
+    if (list === undefined) pending.replies.set(instance, [reply])
     else list.push(reply)
   }
 

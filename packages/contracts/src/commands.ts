@@ -20,7 +20,7 @@ const envelope = {
   v: z.literal(COMMAND_SCHEMA_VERSION),
   /** The command's id; what a create makes has this id. */
   id: commandIdSchema,
-  /** The API instance whose client waits for the decision. */
+  /** Where a client waits for the decision: of `replyAddress`. */
   reply_to: z.string().max(64).optional(),
 }
 

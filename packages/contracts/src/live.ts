@@ -22,8 +22,23 @@ export interface PublishedProgress {
   readonly perSecond: number
 }
 
-/** One decision on its way to the instance that holds the request. */
+/**
+ * Where a decision is waited for: one request at one instance. Not the command's id: a command that was sent twice is
+ * decided twice, and the answer to the first is not the answer to the second (its body may differ).
+ */
+export function replyAddress(instanceId: string, requestNumber: number): string {
+  return `${instanceId}/${requestNumber}`
+}
+
+/** The instance in an address of {@link replyAddress}. */
+export function instanceOfReply(address: string): string {
+  const end = address.indexOf('/')
+  return end === -1 ? address : address.slice(0, end)
+}
+
+/** One decision on its way to the request that waits for it. */
 export interface Reply {
-  readonly id: string
+  /** Of {@link replyAddress}. */
+  readonly to: string
   readonly outcome: unknown
 }

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import {
   deriveId,
@@ -49,19 +50,25 @@ describe('ids that route themselves', () => {
   })
 
   test('a derived id is the same for the same parts and key, and another for any other', () => {
-    const idKey = Buffer.alloc(32, 7)
+    const idKey = createSecretKey(Buffer.alloc(32, 7))
     const id = deriveId(idKey, slotId, ['user', 'endpoint', 'key', '0'])
     expect(id).toMatch(uuidV8)
     expect(partitionOfId(id, 12)).toBe(partitionOfKey(slotId, 12))
     expect(deriveId(idKey, slotId, ['user', 'endpoint', 'key', '0'])).toBe(id)
     expect(deriveId(idKey, slotId, ['user', 'endpoint', 'key', '1'])).not.toBe(id)
     expect(deriveId(idKey, slotId, ['user', 'endpointk', 'ey', '0'])).not.toBe(id)
-    expect(deriveId(Buffer.alloc(32, 8), slotId, ['user', 'endpoint', 'key', '0'])).not.toBe(id)
+    expect(deriveId(createSecretKey(Buffer.alloc(32, 8)), slotId, ['user', 'endpoint', 'key', '0'])).not.toBe(
+      id,
+    )
   })
 
   test("all ids of a key lie in the key's range", () => {
     const { first, last } = idRangeOfKey(slotId)
-    const ids = [mintId(slotId, 0), mintId(slotId, 2 ** 48 - 1), deriveId(Buffer.alloc(32), slotId, ['x'])]
+    const ids = [
+      mintId(slotId, 0),
+      mintId(slotId, 2 ** 48 - 1),
+      deriveId(createSecretKey(Buffer.alloc(32)), slotId, ['x']),
+    ]
     for (const id of ids) expect(first < id && id < last).toBe(true)
     const other = mintId('another key', Date.now())
     expect(first < other && other < last).toBe(false)

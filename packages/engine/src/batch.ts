@@ -99,7 +99,7 @@ class BatchInProgress<C extends Command, E extends DomainEvent, H extends Header
   readonly #ledger: LedgerEntry<E, H>[] = []
   readonly #messages: OutgoingMessage[] = []
   readonly #deadLetters: DeadLetter[] = []
-  readonly #replies: { to: string; commandId: string; outcome: O }[] = []
+  readonly #replies: { to: string; outcome: O }[] = []
   readonly #outcomes = new Map<string, number>()
   readonly #appendedAt = new Map<number, number>()
   #atMs: number
@@ -234,7 +234,7 @@ class BatchInProgress<C extends Command, E extends DomainEvent, H extends Header
     this.#decided++
     count(this.#outcomes, this.#input.decider.codeOf(outcome))
     if (command.reply_to !== undefined) {
-      this.#replies.push({ to: command.reply_to, commandId: command.id, outcome })
+      this.#replies.push({ to: command.reply_to, outcome })
     }
   }
 

@@ -16,7 +16,7 @@ export interface Header {
 export interface Command {
   /** Unique per command, the same however often it is sent. */
   readonly id: string
-  /** The API instance that waits for the outcome, if any; named as on the wire. */
+  /** Where the outcome is waited for, if anywhere; named as on the wire. */
   readonly reply_to?: string | undefined
 }
 

@@ -183,7 +183,7 @@ export interface CommittedBatch<H extends Header, O> {
   readonly epoch: number
   readonly nextOffset: number
   readonly headers: ReadonlyMap<string, H>
-  readonly replies: readonly { readonly to: string; readonly commandId: string; readonly outcome: O }[]
+  readonly replies: readonly { readonly to: string; readonly outcome: O }[]
   readonly decided: number
   /** Log time of the batch's first record, Unix milliseconds. */
   readonly firstTimeMs: number

@@ -1,0 +1,110 @@
+/** The writer against twins that misbehave: data that is refused, logs that are damaged. */
+import { describe, expect, test } from 'vitest'
+import { DataError } from './faults.ts'
+import { expectConsistent, id, world } from './partition-writer.fixture.ts'
+
+describe('what cannot be applied', () => {
+  test('a malformed or misrouted record goes to the dead letters, the rest of the batch is committed', async () => {
+    const w = world()
+    w.put('a')
+    w.log.append('poison')
+    w.put('b', 1, 'elsewhere')
+    w.put('c')
+    const { writer } = w.start()
+    await w.applied(4)
+    await writer.close()
+    expect(w.store.deadLetters.map(({ offset, code }) => [offset, code])).toEqual([
+      [1, 'malformed'],
+      [2, 'misrouted'],
+    ])
+    expect(w.store.headers.get('k')?.units).toBe(2)
+  })
+
+  test('a data error is bisected to the one culprit', async () => {
+    const w = world({ batchRecordsMax: 64 })
+    w.store.beforeCommit = (effects) => {
+      for (const rowId of effects.rows.keys())
+        if (rowId === 'row-37' || rowId === 'row-38') throw new DataError('bad')
+    }
+    for (let i = 0; i < 150; i++) w.put(`row-${i}`, 0)
+    const { writer } = w.start()
+    await w.applied(150)
+    await writer.close()
+    expect(w.store.deadLetters.map(({ offset, code }) => [offset, code])).toEqual([
+      [37, 'data-error'],
+      [38, 'data-error'],
+    ])
+    expect(w.store.rows.size).toBe(148)
+    expectConsistent(w)
+  })
+
+  test('a newer schema halts the partition behind what came before', async () => {
+    const w = world()
+    w.put('a')
+    w.log.append('newer')
+    w.put('b')
+    expect(await w.start().writer.ended).toBe('halted')
+    expect(w.store.progress(id).nextOffset).toBe(1)
+    expect(w.store.deadLetters).toEqual([])
+  })
+})
+
+describe('the log under a writer', () => {
+  test('may deliver again, and leave holes that close', async () => {
+    const w = world()
+    w.put('a')
+    const { writer, reader } = w.start()
+    await w.applied(1)
+    for (const name of ['b', 'c', 'd']) w.put(name)
+    await w.applied(4)
+    w.put('e')
+    reader.deliver(w.log.records.slice(0, 3))
+    w.put('f')
+    reader.deliver(w.log.records.slice(5))
+    await w.applied(6)
+    await writer.close()
+    expect(w.store.rows.size).toBe(6)
+  })
+
+  test('with a hole that stays halts the partition', async () => {
+    const w = world()
+    w.put('a')
+    w.put('b')
+    w.put('c')
+    w.log.records.splice(1, 1)
+    expect(await w.start().writer.ended).toBe('halted')
+    expect(w.store.progress(id).nextOffset).toBe(1)
+  })
+
+  test('that lost its tail halts a new writer, also after it has grown again', async () => {
+    const w = world()
+    for (const name of ['a', 'b', 'c']) w.put(name)
+    const first = w.start()
+    await w.applied(3)
+    await first.writer.close()
+    w.log.records.pop()
+    expect(await w.start().writer.ended).toBe('halted')
+    w.put('x')
+    w.put('y')
+    expect(await w.start().writer.ended).toBe('halted')
+    expect(w.faults.join()).toContain('not the one that was applied')
+    expect(w.store.rows.has('y')).toBe(false)
+  })
+
+  test('may have removed what was applied, but not what was not', async () => {
+    const w = world()
+    for (const name of ['a', 'b', 'c']) w.put(name)
+    const first = w.start()
+    await w.applied(3)
+    await first.writer.close()
+    w.put('d')
+    w.log.records.splice(0, 3)
+    const second = w.start()
+    await w.applied(4)
+    await second.writer.close()
+    w.put('e')
+    w.put('f')
+    w.log.records.splice(0, 2)
+    expect(await w.start().writer.ended).toBe('halted')
+  })
+})
