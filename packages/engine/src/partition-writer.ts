@@ -58,7 +58,7 @@ export interface WriterOptions {
 }
 
 export const defaultWriterOptions: WriterOptions = {
-  batchRecordsMax: 2000,
+  batchRecordsMax: 500,
   cachedKeysMax: 10_000,
   retryDelayMs: 50,
   retryDelayMaxMs: 2000,
