@@ -2,7 +2,8 @@
  * The life of `./ironsys up`, in this order: claim the checkout, servers, migrations, topics, apps, example slots,
  * wait, and everything backwards. One of these runs per checkout.
  *
- * Whatever happens on the way (a fault, Ctrl-C, a crash of an app), what was started is stopped again.
+ * An app that crashes is started again. Whatever else happens on the way (a fault, Ctrl-C, the end of a server), what
+ * was started is stopped again.
  */
 import {
   claimPidFile,
@@ -18,7 +19,7 @@ import {
   stopStack,
   tailOf,
 } from '@ironsys/local'
-import { requireAppPorts, startApp, stopApps } from './apps.ts'
+import { appNames, requireAppPorts, startApp, stopApps } from './apps.ts'
 import { banner } from './banner.ts'
 import type { Context } from './command.ts'
 import { stopLeftovers } from './commands/down.ts'
@@ -28,6 +29,9 @@ import { apiUrl, removeRunningState, supervisorPidPath, writeRunningState } from
 import { seed } from './seed.ts'
 
 const WATCH_EVERY_MS = 1000
+/** An app may be started again this often in that time. */
+const RESTARTS_MAX = 5
+const RESTART_WINDOW_MS = 60_000
 
 /** Resolves to the exit code: 0 when it was asked to stop. */
 export async function supervise(context: Context): Promise<number> {
@@ -86,30 +90,56 @@ async function runUntilStopped(context: Context, signal: AbortSignal): Promise<v
     kafkaBrokers: [...addresses.kafkaBrokers],
     apiUrl: apiUrl(config),
   })
-  await watch(apps, stack, signal)
+  await watch(context, apps, stack, signal)
 }
 
-/** Resolves when asked to stop; throws when an app or a server ends by itself. */
-async function watch(apps: readonly RunningProcess[], stack: Stack, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when asked to stop. An app that ends by itself, killed or crashed, is started again; a server that does, or
+ * an app that does so again and again, ends it all: then this throws.
+ */
+async function watch(context: Context, apps: readonly RunningProcess[], stack: Stack, signal: AbortSignal) {
+  const running = new Map(apps.map((app) => [app.name, app]))
   const servers = Object.entries(stack.sources).flatMap(([name, how]) => (how === 'native' ? [name] : []))
-  const dead = await new Promise<string | null>((resolve) => {
+  let restartsMs: number[] = []
+  for (;;) {
+    const dead = await nextDeath([...running.values()], servers, signal)
+    if (dead === null) return
+    const how = await running.get(dead)?.exited
+    const what = `${dead} ended by itself${how ? ` (${how})` : ''}`
+    const nowMs = Date.now()
+    restartsMs = [...restartsMs.filter((atMs) => nowMs - atMs < RESTART_WINDOW_MS), nowMs]
+    const app = appNames.find((name) => name === dead)
+    if (app === undefined || restartsMs.length > RESTARTS_MAX) {
+      const log = `${folders.stack}/logs/${dead}.log`
+      throw new LocalFault(`${what}; its log: ${log}`, tailOf(log))
+    }
+    context.say(`${what}; starting it again`)
+    running.set(dead, await startApp(app, context, stack.addresses, signal))
+  }
+}
+
+/** The name of the next process that is gone; null when asked to stop. */
+async function nextDeath(
+  apps: readonly RunningProcess[],
+  servers: readonly string[],
+  signal: AbortSignal,
+): Promise<string | null> {
+  return await new Promise<string | null>((resolve) => {
     const timer = setInterval(() => {
-      const running = runningNames(folders.stack)
-      const missing = [...apps.map((app) => app.name), ...servers].find((name) => !running.includes(name))
+      const names = runningNames(folders.stack)
+      const missing = servers.find((name) => !names.includes(name))
       if (missing !== undefined) finish(missing)
     }, WATCH_EVERY_MS)
+    const stop = () => finish(null)
     const finish = (name: string | null) => {
       clearInterval(timer)
+      signal.removeEventListener('abort', stop)
       resolve(name)
     }
-    signal.addEventListener('abort', () => finish(null))
-    if (signal.aborted) finish(null)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
     for (const app of apps) app.exited.then(() => finish(app.name))
   })
-  if (dead === null) return
-  const log = `${folders.stack}/logs/${dead}.log`
-  const how = await apps.find((app) => app.name === dead)?.exited
-  throw new LocalFault(`${dead} ended by itself${how ? ` (${how})` : ''}; its log: ${log}`, tailOf(log))
 }
 
 interface StopRequest {

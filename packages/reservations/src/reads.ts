@@ -1,6 +1,7 @@
 /** What readers ask the store, one statement each. `run` is the caller's connection: nothing here knows Postgres. */
 import {
   type AuditDocument,
+  auditDocumentSchema,
   type CommandOutcome,
   idRangeOfKey,
   type ReservationDocument,
@@ -74,7 +75,7 @@ export function createReservationReads(run: RunStatement) {
     audit: async (slotId: string): Promise<AuditDocument | null> => {
       const { first, last } = idRangeOfKey(slotId)
       const [row] = await run({ name: 'slot-audit', text: auditSql, values: [slotId, first, last] })
-      return row === undefined ? null : auditRow.parse(row.audit)
+      return row === undefined ? null : auditDocumentSchema.parse(row.audit)
     },
     ping: async (): Promise<void> => {
       await run({ name: 'ping', text: 'SELECT 1', values: [] })
@@ -131,13 +132,3 @@ SELECT json_build_object(
     AND s.version = e.version AND s.held = e.held AND s.confirmed = e.confirmed AND s.capacity = e.capacity
     AND s.overbooking_bps = e.overbooking_bps AND taken.confirmed = e.confirmed) AS audit
   FROM sums JOIN entries e ON e.version = sums.version JOIN slots s ON s.id = $1 CROSS JOIN taken`
-
-const auditRow = z.object({
-  capacity: z.int(),
-  held: z.int(),
-  confirmed: z.int(),
-  available: z.int(),
-  version: z.int(),
-  ledger_events: z.int(),
-  balanced: z.boolean(),
-})
