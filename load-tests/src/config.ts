@@ -25,6 +25,8 @@ const benchSchema = z.strictObject({
   /** Of each pipeline, taken in turns. */
   rounds: count(20).default(2),
   connections: count(5000).default(256),
+  /** Reservations a second of the paced runs. */
+  pace: count(1_000_000).default(10_000),
   threads: count(64).default(2),
   /** A run whose commands are not committed this long after it has failed. */
   patience: count(600).default(60),

@@ -12,6 +12,8 @@ import { runWrk } from './wrk.ts'
 
 export interface WriteRun {
   readonly pipeline: PipelineName
+  /** Requests offered a second; null: as fast as they are answered. */
+  readonly pace: number | null
   readonly accepted: number
   readonly acceptedPerSecond: number
   readonly committed: number
@@ -44,7 +46,11 @@ const SCRAPE_MS = 100
 /** No further commit for this long: all of it is in. */
 const QUIET_MS = 500
 
-export async function measureWrites(target: WriteTarget, seconds: number): Promise<WriteRun> {
+export async function measureWrites(
+  target: WriteTarget,
+  seconds: number,
+  pace: number | null,
+): Promise<WriteRun> {
   const { stack, pipeline, slotId, config, signal } = target
   const rowsBefore = await countRows(stack, pipeline.name, slotId)
   const before = await scrape(pipeline)
@@ -53,7 +59,7 @@ export async function measureWrites(target: WriteTarget, seconds: number): Promi
   const wrk = await runWrk({
     url: pipeline.apiUrl,
     script: 'reserve',
-    args: [slotId, `b${randomUUID().slice(0, 8)}`],
+    args: [slotId, `b${randomUUID().slice(0, 8)}`, ...(pace === null ? [] : [String(pace / config.threads)])],
     seconds,
     connections: config.connections,
     threads: config.threads,
@@ -67,6 +73,7 @@ export async function measureWrites(target: WriteTarget, seconds: number): Promi
   const inMs = (value: number | null) => (value === null ? null : value * 1000)
   return {
     pipeline: pipeline.name,
+    pace,
     accepted,
     acceptedPerSecond: accepted / (wrk.duration_us / 1e6),
     committed,

@@ -19,8 +19,8 @@ import type {
 export interface PublisherOptions {
   /** Segments kept in memory per partition. */
   readonly queuedSegmentsMax: number
-  /** Segments sent with one request. */
-  readonly sentSegmentsMax: number
+  /** Events sent with one request, unless one segment alone has more. Encoding them holds up the event loop. */
+  readonly sentEventsMax: number
   /** How often sent segments are removed from the table, milliseconds; also at release. */
   readonly removeEveryMs: number
   readonly retryDelayMs: number
@@ -29,7 +29,7 @@ export interface PublisherOptions {
 
 export const defaultPublisherOptions: PublisherOptions = {
   queuedSegmentsMax: 200,
-  sentSegmentsMax: 20,
+  sentEventsMax: 1000,
   removeEveryMs: 250,
   retryDelayMs: 50,
   retryDelayMaxMs: 2000,
@@ -155,11 +155,20 @@ class Lane {
   }
 
   async #send(): Promise<void> {
-    const segments = this.#queue.slice(0, this.#options.sentSegmentsMax)
+    const segments = this.#nextSegments()
     await this.#deps.events.send(segments.flatMap((segment) => segment.messages))
     this.#queue.splice(0, segments.length)
     this.#sentSeq = segments.at(-1)?.lastSeq ?? this.#sentSeq
     this.#deps.observer.pending(this.#id, Math.max(0, this.#committedSeq - this.#sentSeq))
+  }
+
+  #nextSegments(): readonly OutboxSegment[] {
+    let events = 0
+    const beyond = this.#queue.findIndex((segment) => {
+      events += segment.messages.length
+      return events > this.#options.sentEventsMax
+    })
+    return this.#queue.slice(0, beyond === -1 ? this.#queue.length : Math.max(1, beyond))
   }
 
   async #remove(): Promise<void> {
