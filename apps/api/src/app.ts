@@ -1,4 +1,5 @@
 /** The public HTTP server, apart from what it stands on: buildApp(deps, options) listens to nothing. */
+import { isUtf8 } from 'node:buffer'
 import { setMaxListeners } from 'node:events'
 import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { clientErrorAnswer } from './client-errors.ts'
@@ -82,10 +83,24 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
 function acceptOnlyJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '' && request.method === 'DELETE') done(null, undefined)
-    else void parse(request, body, done)
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0 && request.method === 'DELETE') done(null, undefined)
+    else if (!isPlainJson(request)) done(new ProblemError({ code: 'unsupported-media-type' }))
+    // Decoding would put one replacement character for whatever is wrong: two users could become one.
+    else if (!isUtf8(body)) done(malformed('is not UTF-8'))
+    else void parse(request, body.toString('utf8'), done)
   })
+}
+
+/** UTF-8, said or not, and not compressed. */
+function isPlainJson({ headers }: FastifyRequest): boolean {
+  const charset = /charset=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '')?.[1] ?? 'utf-8'
+  const encoding = headers['content-encoding'] ?? 'identity'
+  return /^utf-?8$/i.test(charset) && encoding.toLowerCase() === 'identity'
+}
+
+function malformed(detail: string): ProblemError {
+  return new ProblemError({ code: 'malformed-json', errors: [{ in: 'body', pointer: '', detail }] })
 }
 
 const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
@@ -99,6 +114,9 @@ const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
 function problemOfError(error: FastifyError | ProblemError): Problem | null {
   if (error instanceof ProblemError) return error.problem
   const code = frameworkProblems[error.code]
+  if (code === 'malformed-json') return malformed(error.message).problem
+  if (code === 'body-too-large')
+    return { code, errors: [{ in: 'body', pointer: '', detail: 'is too large' }] }
   if (code !== undefined) return { code }
   const status = error.statusCode ?? 500
   return status >= 400 && status < 500 ? { code: 'bad-request' } : null

@@ -42,7 +42,7 @@ test('closing answers who waits with what is known, and says goodbye to kept con
   const closed = world.app.close()
   world.closing.abort()
   const answer = await waiting
-  expect([answer.status, answer.headers.get('preference-applied')]).toEqual([202, 'wait=30'])
+  expect([answer.status, answer.headers.get('preference-applied')]).toEqual([202, 'wait'])
   await answer.json()
   await closed
 })

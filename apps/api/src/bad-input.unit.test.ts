@@ -104,6 +104,26 @@ test('deeply nested JSON is refused, not a fault', async () => {
   expect((await post('/reservations', deep)).body.errors[0].pointer).toBe('/metadata')
 })
 
+test('a body that is not plain UTF-8 JSON is refused as it is', async () => {
+  const send = (payload: Buffer | string, headers: Record<string, string>) =>
+    world.app.inject({ method: 'POST', url: '/reservations', payload, headers })
+  const json = JSON.stringify(good)
+  const broken = Buffer.from(json.replace('"u"', '"_"'))
+  broken[broken.lastIndexOf('_')] = 0xff
+  const type = { 'content-type': 'application/json' }
+  const answers = [
+    await send(broken, type),
+    await send(json, { 'content-type': 'application/json; charset=iso-8859-1' }),
+    await send(json, { ...type, 'content-encoding': 'gzip' }),
+    await send(json, { 'content-type': 'application/json; charset=UTF-8' }),
+  ]
+  expect(answers.map((answer) => answer.statusCode)).toEqual([400, 415, 415, 202])
+  expect(answers[0]?.json()).toMatchObject({
+    code: 'malformed-json',
+    errors: [{ in: 'body', pointer: '', detail: 'is not UTF-8' }],
+  })
+})
+
 test('a body over the limit: 413; a full batch with full metadata is within it', async () => {
   const over = await post('/reservations', { ...good, metadata: { a: 'x'.repeat(70_000) } })
   expect([over.status, over.body.code]).toEqual([413, 'body-too-large'])
@@ -207,6 +227,7 @@ test('a fault of ours tells its request id and nothing else', async () => {
   expect(answer.json()).toEqual({
     type: '/problems/internal',
     title: 'Something went wrong here',
+    detail: 'A fault of this service. Report the `request_id`.',
     status: 500,
     instance: `/reservations/${SLOT}`,
     code: 'internal',

@@ -33,6 +33,8 @@ export interface Submission {
   readonly logKey: string
   /** The command without its envelope. */
   readonly command: Readonly<Record<string, unknown>>
+  /** The hash of a keyed request that creates: its cursor tells it from another one with the same key. */
+  readonly bodyHash?: string | undefined
 }
 
 /** Asks the store for the outcome of the command that lies at `place`. */
@@ -73,7 +75,7 @@ export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
     const value = JSON.stringify({ v: COMMAND_SCHEMA_VERSION, id, reply_to: replyTo, ...submission.command })
     try {
       const { offset, timeMs } = await deps.log.append(partitionId, submission.logKey, value)
-      return { partition, offset, timeMs, kind }
+      return { partition, offset, timeMs, kind, bodyHash: submission.bodyHash?.slice(0, 16) ?? null }
     } catch (error) {
       throw appendProblem(error, submission, deps)
     }
@@ -107,7 +109,7 @@ export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
       if (waitSeconds === null || waiter === null) {
         return { place: await append(submission, undefined), outcome: null }
       }
-      reply.header('preference-applied', `wait=${waitSeconds}`)
+      reply.header('preference-applied', 'wait')
       return submitAndWait(submission, waiter, waitSeconds * 1000, reply, askStore)
     },
     queue: (place) => deps.progress.queue(place.partition, place.offset),

@@ -1,8 +1,8 @@
 /**
  * Cursors: a command's place in the log, sealed so that clients can neither read nor make one.
  *
- *   kid (1 character), then base64url of: nonce (12) | ciphertext (15) | tag (16)
- *   ciphertext: partition (2) | offset (6) | log time, ms (6) | kind (1)
+ *   kid (1 character), then base64url of: nonce (12) | ciphertext (23) | tag (16)
+ *   ciphertext: partition (2) | offset (6) | log time, ms (6) | kind (1) | start of the body's hash (8, or zeros)
  *
  * AES-256-GCM, bound to id, caller and log generation as associated data. A nonce is eight random bytes per process
  * and a counter of four, the eight drawn again when it wraps: no nonce comes twice under a key, however many cursors
@@ -25,6 +25,11 @@ export interface LogPlace {
   /** LogAppendTime, Unix milliseconds. */
   readonly timeMs: number
   readonly kind: CursorKind
+  /**
+   * The first 16 hex digits of the body's hash where the request had an idempotency key: what was decided under the
+   * id may be an earlier request with the same key and another body.
+   */
+  readonly bodyHash: string | null
 }
 
 export interface CursorKey {
@@ -43,7 +48,8 @@ export interface CursorCipher {
 
 const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
-const PLACE_BYTES = 15
+const PLACE_BYTES = 23
+const NO_HASH = '0'.repeat(16)
 const TAG_BYTES = 16
 const CURSOR_CHARACTERS = 1 + Math.ceil(((NONCE_BYTES + PLACE_BYTES + TAG_BYTES) * 4) / 3)
 const COUNTER_MAX = 0xffffffff
@@ -102,20 +108,23 @@ function createNonces(): () => Buffer {
   }
 }
 
-function encodePlace({ partition, offset, timeMs, kind }: LogPlace): Buffer {
+function encodePlace({ partition, offset, timeMs, kind, bodyHash }: LogPlace): Buffer {
   const bytes = Buffer.allocUnsafe(PLACE_BYTES)
   bytes.writeUInt16BE(partition, 0)
   bytes.writeUIntBE(offset, 2, 6)
   bytes.writeUIntBE(timeMs, 8, 6)
   bytes.writeUInt8(kind === 'create' ? 0 : 1, 14)
+  bytes.write(bodyHash ?? NO_HASH, 15, 8, 'hex')
   return bytes
 }
 
 function decodePlace(bytes: Buffer): LogPlace {
+  const bodyHash = bytes.toString('hex', 15, 23)
   return {
     partition: bytes.readUInt16BE(0),
     offset: bytes.readUIntBE(2, 6),
     timeMs: bytes.readUIntBE(8, 6),
     kind: bytes.readUInt8(14) === 0 ? 'create' : 'change',
+    bodyHash: bodyHash === NO_HASH ? null : bodyHash,
   }
 }

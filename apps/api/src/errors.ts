@@ -17,7 +17,7 @@ const requestProblems = {
   'malformed-json': {
     status: 400,
     title: 'The body is not valid JSON',
-    when: 'The body is empty, is not JSON, or has a key such as `__proto__`.',
+    when: 'The body is empty, is not JSON or not UTF-8, or has a key such as `__proto__` or `constructor.prototype`.',
   },
   'invalid-cursor': {
     status: 400,
@@ -47,7 +47,7 @@ const requestProblems = {
   'unsupported-media-type': {
     status: 415,
     title: 'The body must be application/json',
-    when: 'The `Content-Type` is missing or is not application/json.',
+    when: 'The `Content-Type` is missing or is not application/json in UTF-8, or the body is compressed.',
   },
   'invalid-request': {
     status: 422,

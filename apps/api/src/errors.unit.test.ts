@@ -31,6 +31,7 @@ test('a document has the members of RFC 9457 and no others that are empty', () =
   expect(problemDocument({ code: 'sold-out', id: 'x' }, 'r1', '/reservations')).toEqual({
     type: '/problems/sold-out',
     title: 'Not enough units are left',
+    detail: 'The quantity is more than what is available.',
     status: 409,
     instance: '/reservations',
     code: 'sold-out',

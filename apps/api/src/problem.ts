@@ -33,12 +33,12 @@ export function invalid(where: FieldError['in'], pointer: string, detail: string
 }
 
 export function problemDocument(problem: Problem, requestId?: string, instance?: string): ProblemDocument {
-  const { status, title } = problemTable[problem.code]
+  const { status, title, when } = problemTable[problem.code]
   return {
     type: `/problems/${problem.code}`,
     title,
     status,
-    ...(problem.detail !== undefined && { detail: problem.detail }),
+    detail: problem.detail ?? when,
     ...(instance !== undefined && { instance }),
     code: problem.code,
     ...(requestId !== undefined && { request_id: requestId }),

@@ -38,6 +38,7 @@ export function reserveSubmission(
     partition: partitionOfId(id, options.partitions),
     logKey: slot_id,
     command: { type: 'reserve', slot_id, user_id, quantity, metadata, body_hash },
+    bodyHash: body_hash,
   }
 }
 

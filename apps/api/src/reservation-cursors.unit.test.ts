@@ -37,3 +37,37 @@ test('cursors: changed, of another id, of another log or with a retired key are 
   )
   for (const { app } of [world, foreign, rotated, both]) await app.close()
 })
+
+test('a cursor tells its request from another one with the same key', async () => {
+  const world = createMemoryWorld()
+  world.eager = true
+  const headers = { 'idempotency-key': 'k' }
+  const reserve = async (quantity: number) => {
+    const payload = { slot_id: SLOT, user_id: 'u1', quantity }
+    return (await world.app.inject({ method: 'POST', url: '/reservations', payload, headers })).json()
+  }
+  const [first, second] = [await reserve(1), await reserve(5)]
+  expect(second.id).toBe(first.id)
+  const read = async (cursor: string) => {
+    const answer = await world.app.inject({ url: `/reservations/${first.id}?cursor=${cursor}&wait=2` })
+    return [answer.statusCode, answer.json().code ?? answer.json().quantity]
+  }
+  expect(await read(first.cursor)).toEqual([200, 1])
+  expect(await read(second.cursor)).toEqual([422, 'idempotency-key-reused'])
+  await world.app.close()
+})
+
+test('the cursor of a cancellation says that there was nothing to cancel', async () => {
+  const world = createMemoryWorld()
+  world.eager = true
+  const id = (
+    await world.app.inject({ method: 'POST', url: '/reservations', payload: { slot_id: SLOT, user_id: 'u' } })
+  ).json().id
+  const unknown = `${id.slice(0, -4)}beef`
+  const accepted = await world.app.inject({ method: 'DELETE', url: `/reservations/${unknown}` })
+  const answer = await world.app.inject({
+    url: `/reservations/${unknown}?cursor=${accepted.json().cursor}&wait=2`,
+  })
+  expect([answer.statusCode, answer.json().code]).toEqual([404, 'reservation-not-found'])
+  await world.app.close()
+})

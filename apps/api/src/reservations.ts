@@ -11,7 +11,7 @@ import { acceptedCommand, type Commands, createCommands, sendPrivate } from './c
 import type { LogPlace } from './cursor.ts'
 import type { ApiDeps } from './deps.ts'
 import { callerOf, idempotencyKeyOf } from './identity.ts'
-import { cancelOutcome, reserveOutcome } from './outcomes.ts'
+import { cancelOutcome, reservationHash, reserveOutcome } from './outcomes.ts'
 import { patience } from './prefer.ts'
 import { ProblemError, sendProblem } from './problem.ts'
 import { reserveBatchRoute } from './reservation-batch.ts'
@@ -134,8 +134,13 @@ async function findReservation(
   // Nothing of a create can be in the store before it is decided: a client that polls costs no query.
   if (queue !== undefined && place.kind === 'create') return { id, status: 'pending', queue }
   const reservation = await deps.reads.reservation(id)
-  if (reservation !== null) return { ...reservation, queue }
+  if (reservation !== null) {
+    const mine = place.bodyHash === null || reservationHash(reservation).startsWith(place.bodyHash)
+    if (!mine) throw new ProblemError({ code: 'idempotency-key-reused', id })
+    return { ...reservation, queue }
+  }
   if (await deps.reads.failed(id)) return { id, status: 'failed' }
+  if (decided && place.kind === 'change') throw new ProblemError({ code: 'reservation-not-found', id })
   throw new ProblemError({ code: 'not-decided-or-unknown', id })
 }
 

@@ -66,6 +66,7 @@ export function metadataFault(metadata: Record<string, unknown>): string | null 
 
 function valueFault(value: unknown, depth: number): string | null {
   if (typeof value === 'string') return textFault(value)
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'contains a number that is out of range'
   if (typeof value !== 'object' || value === null) return null
   if (depth > limits.metadataDepth) return `is nested deeper than ${limits.metadataDepth} levels`
   for (const [key, inner] of Object.entries(value)) {
