@@ -34,14 +34,15 @@ CREATE FUNCTION public.ensure_time_partitions() RETURNS void
 DECLARE
   first timestamptz;
 BEGIN
-  FOR day IN 0..7 LOOP
-    first := date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + make_interval(days => day);
-    PERFORM ensure_time_partition('applied_commands', to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD'), first, first + interval '1 day');
-  END LOOP;
+  -- In the order in which a writer locks them.
   FOR month IN 0..2 LOOP
     first := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => month)) AT TIME ZONE 'UTC';
     PERFORM ensure_time_partition('slot_ledger', to_char(first AT TIME ZONE 'UTC', 'YYYYMM'), first,
       (first AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC');
+  END LOOP;
+  FOR day IN 0..7 LOOP
+    first := date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + make_interval(days => day);
+    PERFORM ensure_time_partition('applied_commands', to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD'), first, first + interval '1 day');
   END LOOP;
 END $$;
 

@@ -32,6 +32,9 @@ export function slotCommandRoutes(app: FastifyInstance, context: RouteContext): 
       // What is known to be missing is about to be there.
       const known = deps.slots.peek(id)
       if (known === undefined || 'missing' in known) deps.slots.drop(id)
+      // The id came from the key alone: another body under it is another request with the same key.
+      const reused = outcome?.code === 'slot-exists' && request.body.id === undefined
+      if (reused) return sendProblem(request, reply, { code: 'idempotency-key-reused', id })
       if (outcome !== null) return sendSlotOutcome(request, reply, id, outcome, 201)
       const message = 'Slot creation accepted and queued for processing'
       return sendPrivate(

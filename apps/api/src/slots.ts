@@ -118,20 +118,33 @@ function sendPublic(reply: FastifyReply, caching: string, body: string): Fastify
   return reply.header('content-type', JSON_TYPE).header('cache-control', caching).send(body)
 }
 
-/** One query per slot and second, however many ask: an audit adds up a whole ledger. */
+interface RecentAudit {
+  readonly audit: Promise<AuditDocument | null>
+  /** Null while it runs. */
+  settledMs: number | null
+}
+
+/** One query per slot at a time, and its answer for a second more, however many ask: it adds up a whole ledger. */
 function createAudits({ reads, nowMs }: ApiDeps): (slotId: string) => Promise<AuditDocument | null> {
-  const recent = new Map<string, { readonly atMs: number; readonly audit: Promise<AuditDocument | null> }>()
+  const recent = new Map<string, RecentAudit>()
   return (slotId) => {
     const known = recent.get(slotId)
-    if (known !== undefined && nowMs() - known.atMs < AUDIT_FRESH_MS) return known.audit
-    const audit = reads.audit(slotId)
-    audit.catch(() => recent.delete(slotId))
+    if (known !== undefined && nowMs() - (known.settledMs ?? nowMs()) < AUDIT_FRESH_MS) return known.audit
+    const entry: RecentAudit = { audit: reads.audit(slotId), settledMs: null }
     recent.delete(slotId)
-    recent.set(slotId, { atMs: nowMs(), audit })
+    recent.set(slotId, entry)
+    entry.audit.then(
+      () => {
+        entry.settledMs = nowMs()
+      },
+      () => {
+        if (recent.get(slotId) === entry) recent.delete(slotId)
+      },
+    )
     for (const oldest of recent.keys()) {
       if (recent.size <= AUDITS_KEPT) break
       recent.delete(oldest)
     }
-    return audit
+    return entry.audit
   }
 }

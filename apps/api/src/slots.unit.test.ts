@@ -59,7 +59,7 @@ test('without an id: minted, or with a key derived', async () => {
     await post(anonymous, key),
     await post({ ...anonymous, name: 'Other' }, key),
   ]
-  expect([first?.statusCode, again?.json().id, other?.statusCode]).toEqual([201, first?.json().id, 409])
+  expect([first?.statusCode, again?.json().id, other?.statusCode]).toEqual([201, first?.json().id, 422])
 })
 
 test('PATCH changes; below what is taken 409; unknown 404; a key makes it happen once', async () => {

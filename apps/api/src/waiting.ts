@@ -39,6 +39,9 @@ export const waitingLimits = {
   longestCheckMs: 1000,
 } as const
 
+/** The part of the patience after which the store is asked at the latest. */
+const LAST_LOOK = 0.8
+
 interface Slot {
   readonly settle: (outcome: CommandOutcome | null) => void
   readonly result: Promise<CommandOutcome | null>
@@ -60,7 +63,7 @@ export function createWaiting(instanceId: string, observe: (result: ReplyResult)
     const leave = () => slot.settle(null)
     if (signal.aborted) leave()
     const timer = setTimeout(leave, timeoutMs)
-    const stopPolling = pollStore(slot, askStore, store)
+    const stopPolling = pollStore(slot, askStore, store, timeoutMs)
     signal.addEventListener('abort', leave)
     const outcome = await slot.result
     signal.removeEventListener('abort', leave)
@@ -102,12 +105,14 @@ export function createWaiting(instanceId: string, observe: (result: ReplyResult)
 }
 
 /** Looks at the store again and again until stopped. */
-function pollStore(slot: Slot, askStore: AskStore, store: StoreAccess): () => void {
+function pollStore(slot: Slot, askStore: AskStore, store: StoreAccess, timeoutMs: number): () => void {
+  // A reply may be lost: whoever waits, however briefly, is looked up once before the patience ends.
+  const liveCheckMs = Math.min(waitingLimits.liveCheckMs, timeoutMs * LAST_LOOK)
   let pauseMs: number = waitingLimits.firstCheckMs
   let stopped = false
   let timer: NodeJS.Timeout
   const later = () => {
-    timer = setTimeout(look, store.live ? waitingLimits.liveCheckMs : pauseMs)
+    timer = setTimeout(look, store.live ? liveCheckMs : pauseMs)
     pauseMs = Math.min(pauseMs * 2, waitingLimits.longestCheckMs)
   }
   const look = async () => {

@@ -5,7 +5,7 @@ import type { Logger, WorkerMetrics } from '@ironsys/telemetry'
 
 const modes: readonly WriterMode[] = ['opening', 'running', 'fenced', 'halted', 'closed']
 
-/** The last known mode of each partition that this process had. */
+/** The last known mode of each partition that this process has. */
 export type PartitionModes = Map<number, WriterMode>
 
 export function createWriterObserver(
@@ -21,7 +21,9 @@ export function createWriterObserver(
   }
   return {
     mode: (id, mode) => {
-      partitionModes.set(id.partition, mode)
+      // A closed partition is somebody else's: an alert about it would never end here.
+      if (mode === 'closed') partitionModes.delete(id.partition)
+      else partitionModes.set(id.partition, mode)
       const labels = labelsOf(id)
       for (const state of modes) metrics.partitionState.with({ ...labels, state }).set(state === mode ? 1 : 0)
       metrics.haltedPartitions.set([...partitionModes.values()].filter((known) => known === 'halted').length)

@@ -3,8 +3,9 @@
  *
  * Invariants:
  * 1. In this process a partition has at most one writer: a new one starts when the one before has ended.
- * 2. A fenced writer makes the process rejoin its group, once for all that are fenced at the same time.
- * 3. A halted partition stays halted until the process restarts or the partition moves; the others go on.
+ * 2. A writer that was fenced, or that ended unasked, makes the process rejoin its group: every partition it is then
+ *    assigned gets a writer again. A wish to rejoin that comes while rejoining is not lost.
+ * 3. A halted writer does not end the others. Its partition is tried again with the next assignment, by whoever gets it.
  */
 import type { PartitionLog, PartitionWriter, WriterEnding } from '@ironsys/engine'
 
@@ -25,16 +26,23 @@ export interface PartitionHost {
 
 export function createPartitionHost(deps: HostDeps): PartitionHost {
   const writers = new Map<number, PartitionWriter>()
+  /** Writers whose partition was taken away: their end is no surprise. */
+  const revoked = new WeakSet<PartitionWriter>()
   /** Per partition: resolves when the writers so far have ended. */
   const ends = new Map<number, Promise<void>>()
   let rejoining = false
+  let rejoinAgain = false
   let closing = false
 
   const rejoin = async (): Promise<void> => {
-    if (closing || rejoining) return
+    rejoinAgain = rejoining
+    if (rejoining) return
     rejoining = true
     try {
-      await deps.rejoin()
+      do {
+        rejoinAgain = false
+        if (!closing) await deps.rejoin()
+      } while (rejoinAgain)
     } finally {
       rejoining = false
     }
@@ -45,7 +53,10 @@ export function createPartitionHost(deps: HostDeps): PartitionHost {
     writers.set(partition, writer)
     const ending: WriterEnding = await writer.ended
     if (writers.get(partition) === writer) writers.delete(partition)
-    if (ending === 'fenced') rejoin().catch(deps.fault)
+    const asked = revoked.delete(writer) || closing
+    if (ending === 'closed' && !asked)
+      deps.fault(new Error(`the writer of partition ${partition} ended unasked`))
+    if (ending === 'fenced' || (ending === 'closed' && !asked)) rejoin().catch(deps.fault)
   }
 
   return {
@@ -55,7 +66,10 @@ export function createPartitionHost(deps: HostDeps): PartitionHost {
       ends.set(partition, before.then(() => (closing ? undefined : write(partition, log))).catch(deps.fault))
     },
     revoked: (partition) => {
-      writers.get(partition)?.close().catch(deps.fault)
+      const writer = writers.get(partition)
+      if (writer === undefined) return
+      revoked.add(writer)
+      writer.close().catch(deps.fault)
     },
     close: async () => {
       closing = true

@@ -129,7 +129,8 @@ async function wire(
     {
       assigned: (partitionLog, partition) => host.assigned(partitionLog, partition),
       revoked: (partition) => {
-        modes.delete(partition)
+        // Also for a writer that has halted: its alert ends with its ownership.
+        writerDeps.observer.mode({ topic: topics.reservationCommands, partition }, 'closed')
         host.revoked(partition)
       },
       crashed: failure.resolve,

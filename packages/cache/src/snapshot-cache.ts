@@ -122,6 +122,8 @@ class Tiers<D> implements SnapshotCache<D> {
   }
 
   setLive(live: boolean): void {
+    // What was found missing while announcements were lost may have been made meanwhile.
+    if (live) this.#negatives.clear()
     this.#liveSinceMs = live ? this.#deps.nowMs() : Number.POSITIVE_INFINITY
   }
 

@@ -18,6 +18,11 @@ export class LogIdentityError extends Error {
   override readonly name = 'LogIdentityError'
 }
 
+/** A decision broke an invariant. The same records would do it again: the partition halts for a human to look. */
+export class InvariantError extends Error {
+  override readonly name = 'InvariantError'
+}
+
 /** The produce queue is full: nothing was enqueued. Retry later. */
 export class LogOverloadedError extends Error {
   override readonly name = 'LogOverloadedError'

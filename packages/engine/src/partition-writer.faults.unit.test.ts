@@ -1,5 +1,5 @@
 /** The writer against twins that misbehave: data that is refused, logs that are damaged. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { DataError } from './faults.ts'
 import { expectConsistent, id, world } from './partition-writer.fixture.ts'
 
@@ -107,4 +107,74 @@ describe('the log under a writer', () => {
     w.log.records.splice(0, 2)
     expect(await w.start().writer.ended).toBe('halted')
   })
+})
+
+describe('a fault while a commit is under way', () => {
+  test('waits for that commit before anything else, and the writer goes on', async () => {
+    const w = world({ batchRecordsMax: 1 })
+    const gate = Promise.withResolvers<void>()
+    const prefetch = w.store.prefetch.bind(w.store)
+    let prefetches = 0
+    w.store.beforeCommit = (effects) => (effects.from.nextOffset === 0 ? gate.promise : undefined)
+    w.store.prefetch = (request) => {
+      prefetches++
+      return prefetches === 2 ? Promise.reject(new Error('no connection')) : prefetch(request)
+    }
+    w.put('a')
+    w.put('b')
+    const { writer } = w.start()
+    await vi.waitFor(() => expect(prefetches).toBe(2))
+    expect(w.modes).toEqual(['opening', 'running'])
+    gate.resolve()
+    await w.applied(2)
+    await writer.close()
+    expect(w.modes).toEqual(['opening', 'running', 'opening', 'running', 'closed'])
+    expect(w.store.headers.get('k')).toEqual({ units: 2, version: 2 })
+  })
+
+  test('also when that commit is lost', async () => {
+    const w = world({ batchRecordsMax: 1 })
+    const gate = Promise.withResolvers<void>()
+    const prefetch = w.store.prefetch.bind(w.store)
+    let [prefetches, commits] = [0, 0]
+    w.store.beforeCommit = async () => {
+      commits++
+      if (commits > 1) return
+      await gate.promise
+      throw new Error('connection lost')
+    }
+    w.store.prefetch = (request) => {
+      prefetches++
+      return prefetches === 2 ? Promise.reject(new Error('no connection')) : prefetch(request)
+    }
+    w.put('a')
+    w.put('b')
+    const { writer } = w.start()
+    await vi.waitFor(() => expect(prefetches).toBe(2))
+    gate.resolve()
+    await w.applied(2)
+    await writer.close()
+    expectConsistent(w)
+  })
+})
+
+test('headers that a batch needs are not lost to the headers it loads', async () => {
+  const w = world({ cachedKeysMax: 2 })
+  const { writer } = w.start()
+  const keys = ['k1', 'k2', 'k3', 'k4']
+  for (const key of keys) w.put(`first-${key}`, 1, key)
+  await w.applied(4)
+  for (const key of ['k4', 'k1', 'k2', 'k3', 'k4']) w.put(`second-${key}-${w.log.records.length}`, 1, key)
+  await w.applied(9)
+  await writer.close()
+  expect(keys.map((key) => w.store.headers.get(key)?.units)).toEqual([2, 2, 2, 3])
+  expect(w.faults).toEqual([])
+})
+
+test('a broken invariant halts the partition, as the same records would break it again', async () => {
+  const w = world()
+  w.put('a')
+  w.log.append(JSON.stringify({ type: 'break', id: 'b', key: 'k', units: 0 }))
+  expect(await w.start().writer.ended).toBe('halted')
+  expect(w.faults.join()).toContain('InvariantError')
 })

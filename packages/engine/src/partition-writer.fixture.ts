@@ -3,13 +3,9 @@ import { createMemoryLog, createMemoryStore } from '@ironsys/testing/twins'
 import { expect, vi } from 'vitest'
 import type { Binding } from './batch.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
-import {
-  defaultWriterOptions,
-  startPartitionWriter,
-  type WriterMode,
-  type WriterOptions,
-} from './partition-writer.ts'
+import { startPartitionWriter } from './partition-writer.ts'
 import type { CommittedBatch, EventPublisher, OutboxSegment, Scheduler } from './ports.ts'
+import { defaultWriterOptions, type WriterMode, type WriterOptions } from './writer-interface.ts'
 
 // Piles of units. `put` makes a row, `take` removes it by row id, `stir` is remembered.
 interface Pile extends Header {
@@ -21,7 +17,8 @@ interface Row {
   readonly taken: boolean
 }
 interface PileCommand extends Command {
-  readonly type: 'put' | 'take' | 'stir'
+  /** `break` is a decision that goes wrong. */
+  readonly type: 'put' | 'take' | 'stir' | 'break'
   readonly key: string
   readonly units: number
 }
@@ -53,6 +50,7 @@ const decider: Decider<PileCommand, PileEvent, Pile, Row, Outcome> = {
   decide: (view, command, atMs) => {
     const row = view.row(command.id)
     const units = view.header?.units ?? 0
+    if (command.type === 'break') throw new Error('broken')
     const event = { type: command.type, rowId: command.id, key: command.key, units: command.units }
     if (command.type === 'put') {
       if (row !== undefined) return { events: [], outcome: { code: 'again', units } }

@@ -10,9 +10,16 @@
  * 3. After any fault, memory (cache, batch in flight, batch decided ahead) is dropped and the fence's row read again.
  * 4. At most one batch is being committed and at most one more is decided ahead of it, its state laid over.
  */
-import { type Binding, type DecidedBatch, decideBatch, recordDigest } from './batch.ts'
+import {
+  type Binding,
+  type DecidedBatch,
+  decideBatch,
+  type ParsedRecord,
+  recordDigest,
+  type StateBefore,
+} from './batch.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
-import { DataError, FencedError, LogIdentityError } from './faults.ts'
+import { DataError, FencedError, InvariantError, LogIdentityError } from './faults.ts'
 import { HeaderCache } from './header-cache.ts'
 import type {
   BatchEffects,
@@ -25,44 +32,14 @@ import type {
   SnapshotSink,
   Store,
 } from './ports.ts'
-import { prefetchRequest } from './prefetch.ts'
+import { planPrefetch } from './prefetch.ts'
 import { createRecordReader, type RecordReader } from './record-reader.ts'
-
-/** `fenced`: rejoin. `halted`: a human is needed. */
-export type WriterEnding = 'fenced' | 'halted' | 'closed'
-export type WriterMode = 'opening' | 'running' | WriterEnding
-
-/** What metrics and logs see. Must not throw. */
-export interface WriterObserver {
-  mode(id: PartitionId, mode: WriterMode): void
-  /** A fault that the writer recovers from by itself (`retrying`), or one that ends it. */
-  fault(id: PartitionId, error: unknown, retrying: boolean): void
-  /** A committed batch: its effects and how long each phase took, in milliseconds. */
-  committed(batch: DecidedBatch<DomainEvent, Header, unknown, unknown>, phases: PhaseTimes): void
-}
-
-export interface PhaseTimes {
-  readonly prefetchMs: number
-  readonly decideMs: number
-  readonly commitMs: number
-}
-
-export interface WriterOptions {
-  /** Records per batch. */
-  readonly batchRecordsMax: number
-  /** Headers kept in memory. */
-  readonly cachedKeysMax: number
-  /** First and longest wait after a fault, milliseconds; doubles in between. */
-  readonly retryDelayMs: number
-  readonly retryDelayMaxMs: number
-}
-
-export const defaultWriterOptions: WriterOptions = {
-  batchRecordsMax: 500,
-  cachedKeysMax: 10_000,
-  retryDelayMs: 50,
-  retryDelayMaxMs: 2000,
-}
+import {
+  defaultWriterOptions,
+  type WriterEnding,
+  type WriterObserver,
+  type WriterOptions,
+} from './writer-interface.ts'
 
 export interface WriterDeps<C extends Command, E extends DomainEvent, H extends Header, R, O> {
   readonly decider: Decider<C, E, H, R, O>
@@ -154,6 +131,8 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
         await this.#work(progress)
         return 'closed'
       } catch (error) {
+        // What is under way must be over before anything else begins: it belongs to the memory that is dropped.
+        await this.#inFlight?.done.catch(() => undefined)
         this.#cache.clear()
         this.#inFlight = null
         const ending = endingOf(error)
@@ -207,32 +186,39 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
   }
 
   async #decide(from: Progress, records: readonly LogRecord[]) {
-    const { decider, binding, store, scheduler } = this.#deps
+    const { decider, store, scheduler } = this.#deps
     const startedMs = scheduler.nowMs()
     const parsed = records.map((record) => ({ record, command: decider.parse(record.value) }))
-    const overlay = this.#inFlight?.batch.effects
-    const request = prefetchRequest(decider, parsed, overlay, (key) => this.#cache.has(key))
-    const loaded = request === null ? null : await store.prefetch(request)
-    for (const [key, header] of loaded?.headers ?? []) {
-      if (!this.#cache.has(key) && overlay?.headers.has(key) !== true) this.#cache.set(key, header)
-    }
+    const inFlight = this.#inFlight?.batch.effects
+    const plan = planPrefetch(decider, parsed, inFlight, (key) => this.#cache.get(key))
+    const loaded = plan.request === null ? null : await store.prefetch(plan.request)
     const prefetchedMs = scheduler.nowMs()
-    const remembered = new Map(overlay?.remembered.map((entry) => [entry.commandId, entry.outcome]))
-    const batch = decideBatch({
-      decider,
-      binding,
-      id: this.#id,
-      from,
-      records: parsed,
-      refusedOffsets: this.#refusedOffsets,
-      before: {
-        header: (key) =>
-          overlay?.headers.get(key)?.header ?? this.#cache.get(key) ?? loaded?.headers.get(key) ?? null,
-        row: (rowId) => overlay?.rows.get(rowId)?.row ?? loaded?.rows.get(rowId),
-        remembered: (commandId) => remembered.get(commandId) ?? loaded?.remembered.get(commandId),
-      },
+    const remembered = new Map(inFlight?.remembered.map((entry) => [entry.commandId, entry.outcome]))
+    const batch = this.#decideBatch(from, parsed, {
+      header: (key) =>
+        plan.headers.get(key) ??
+        inFlight?.headers.get(key)?.header ??
+        this.#cache.get(key) ??
+        loaded?.headers.get(key) ??
+        null,
+      row: (rowId) => inFlight?.rows.get(rowId)?.row ?? loaded?.rows.get(rowId),
+      remembered: (commandId) => remembered.get(commandId) ?? loaded?.remembered.get(commandId),
     })
+    for (const [key, header] of loaded?.headers ?? []) {
+      if (!this.#cache.has(key) && inFlight?.headers.has(key) !== true) this.#cache.set(key, header)
+    }
     return { batch, prefetchMs: prefetchedMs - startedMs, decideMs: scheduler.nowMs() - prefetchedMs }
+  }
+
+  /** What throws here would throw again: deciding is pure. */
+  #decideBatch(from: Progress, records: readonly ParsedRecord<C>[], before: StateBefore<H, R, O>) {
+    const { decider, binding } = this.#deps
+    const refusedOffsets = this.#refusedOffsets
+    try {
+      return decideBatch({ decider, binding, id: this.#id, from, records, refusedOffsets, before })
+    } catch (error) {
+      throw new InvariantError(`offsets from ${from.nextOffset}: ${messageOf(error)}`, { cause: error })
+    }
   }
 
   #startCommit(batch: DecidedBatch<E, H, R, O>, prefetchMs: number, decideMs: number): void {
@@ -276,7 +262,9 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     this.#batchLimit = Math.max(1, Math.floor(records / 2))
     if (records > 1) return
     if (this.#refusedOffsets.has(from.nextOffset)) {
-      throw new Error(`the dead letter of offset ${from.nextOffset} is refused too`, { cause: error })
+      throw new InvariantError(`the dead letter of offset ${from.nextOffset} is refused too`, {
+        cause: error,
+      })
     }
     this.#refusedOffsets.set(from.nextOffset, error.message)
   }
@@ -291,7 +279,11 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
 
 function endingOf(error: unknown): WriterEnding | null {
   if (error instanceof FencedError) return 'fenced'
-  return error instanceof LogIdentityError ? 'halted' : null
+  return error instanceof LogIdentityError || error instanceof InvariantError ? 'halted' : null
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function damagedLog(what: string): LogIdentityError {

@@ -2,13 +2,20 @@ import type { ParsedRecord } from './batch.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
 import type { BatchEffects, PrefetchRequest } from './ports.ts'
 
-/** What a batch needs that is neither cached nor part of the batch in flight; null when that is nothing. */
-export function prefetchRequest<C extends Command, E extends DomainEvent, H extends Header, R, O>(
+export interface PrefetchPlan<H extends Header> {
+  /** What is in memory already, taken out of the cache: nothing that the cache does later can lose it. */
+  readonly headers: ReadonlyMap<string, H>
+  /** What must be loaded; null when that is nothing. */
+  readonly request: PrefetchRequest | null
+}
+
+/** What a batch needs: from the batch in flight, from the cache, and from the store. */
+export function planPrefetch<C extends Command, E extends DomainEvent, H extends Header, R, O>(
   decider: Decider<C, E, H, R, O>,
   records: readonly ParsedRecord<C>[],
   inFlight: BatchEffects<E, H, R, O> | undefined,
-  isCached: (key: string) => boolean,
-): PrefetchRequest | null {
+  cached: (key: string) => H | undefined,
+): PrefetchPlan<H> {
   const keys = new Set<string>()
   const rowIds = new Set<string>()
   const commandIds = new Set<string>()
@@ -23,7 +30,13 @@ export function prefetchRequest<C extends Command, E extends DomainEvent, H exte
       else keys.add(decider.keyOfRow(known.row))
     }
   }
-  const missing = [...keys].filter((key) => !isCached(key) && inFlight?.headers.has(key) !== true)
-  if (missing.length + rowIds.size + commandIds.size === 0) return null
-  return { keys: missing, rowIds: [...rowIds], commandIds: [...commandIds] }
+  const headers = new Map<string, H>()
+  const missing: string[] = []
+  for (const key of keys) {
+    const header = inFlight?.headers.get(key)?.header ?? cached(key)
+    if (header === undefined) missing.push(key)
+    else headers.set(key, header)
+  }
+  if (missing.length + rowIds.size + commandIds.size === 0) return { headers, request: null }
+  return { headers, request: { keys: missing, rowIds: [...rowIds], commandIds: [...commandIds] } }
 }

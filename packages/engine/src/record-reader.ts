@@ -25,6 +25,8 @@ export function createRecordReader(log: PartitionLog, readAheadRecords: number):
   let buffered: readonly LogRecord[] = []
   let outstanding: Promise<boolean> | null = null
   let endWait = (): void => {}
+  /** Set by an interrupt until the next `take`: it may come while `take` is between two waits. */
+  let interrupted = false
 
   const read = async (): Promise<boolean> => {
     try {
@@ -50,11 +52,12 @@ export function createRecordReader(log: PartitionLog, readAheadRecords: number):
   }
 
   const take = async (from: number, max: number): Promise<readonly LogRecord[] | null> => {
+    interrupted = false
     for (let holes = 0; ; ) {
       buffered = withoutApplied(buffered, from)
       const first = buffered[0]
       if (first === undefined) {
-        if (!(await wait())) return null
+        if (interrupted || !(await wait()) || interrupted) return null
       } else if (first.offset > from) {
         holes++
         if (holes > HOLE_ATTEMPTS) throw holeError(from, first.offset)
@@ -67,7 +70,12 @@ export function createRecordReader(log: PartitionLog, readAheadRecords: number):
     }
   }
 
-  return { seek, take, interrupt: () => endWait() }
+  const interrupt = (): void => {
+    interrupted = true
+    endWait()
+  }
+
+  return { seek, take, interrupt }
 }
 
 function withoutApplied(records: readonly LogRecord[], from: number): readonly LogRecord[] {

@@ -5,7 +5,7 @@
  * 1. Segments are sent in the order of their sequence; the next only when the one before is durable.
  * 2. What an earlier owner left in the table is sent before anything new.
  * 3. A segment leaves the table only after it was sent. What is sent but not yet removed may be sent again.
- * 4. Memory holds at most `queuedSegmentsMax` segments; what does not fit is read back from the table.
+ * 4. Memory holds about `queuedEventsMax` events; what does not fit is read back from the table.
  */
 import type {
   EventPublisher,
@@ -17,8 +17,9 @@ import type {
 } from '@ironsys/engine'
 
 export interface PublisherOptions {
-  /** Segments kept in memory per partition. */
-  readonly queuedSegmentsMax: number
+  /** Events kept in memory per partition, and segments read back from the table at once. */
+  readonly queuedEventsMax: number
+  readonly loadedSegmentsMax: number
   /** Events sent with one request, unless one segment alone has more. Encoding them holds up the event loop. */
   readonly sentEventsMax: number
   /** How often sent segments are removed from the table, milliseconds; also at release. */
@@ -28,7 +29,8 @@ export interface PublisherOptions {
 }
 
 export const defaultPublisherOptions: PublisherOptions = {
-  queuedSegmentsMax: 200,
+  queuedEventsMax: 5000,
+  loadedSegmentsMax: 10,
   sentEventsMax: 1000,
   removeEveryMs: 250,
   retryDelayMs: 50,
@@ -99,9 +101,14 @@ class Lane {
 
   add(segment: OutboxSegment): void {
     this.#committedSeq = segment.lastSeq
-    if (this.#behind || this.#queue.length >= this.#options.queuedSegmentsMax) this.#behind = true
+    if (this.#behind || this.#queuedEvents() >= this.#options.queuedEventsMax) this.#behind = true
     else this.#queue.push(segment)
     this.#start()
+  }
+
+  #queuedEvents(): number {
+    const [first, last] = [this.#queue[0], this.#queue.at(-1)]
+    return first === undefined || last === undefined ? 0 : last.lastSeq - first.firstSeq + 1
   }
 
   async close(): Promise<void> {
@@ -146,7 +153,7 @@ class Lane {
   }
 
   async #load(): Promise<void> {
-    const limit = this.#options.queuedSegmentsMax
+    const limit = this.#options.loadedSegmentsMax
     const seen = this.#committedSeq
     const segments = await this.#deps.store.pendingSegments(this.#id, this.#sentSeq, limit)
     this.#queue = [...segments]

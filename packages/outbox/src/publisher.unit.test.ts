@@ -90,7 +90,7 @@ describe('the publisher', () => {
   })
 
   test('holds a bounded number of segments in memory and reads the rest back', async () => {
-    const w = world({ queuedSegmentsMax: 4, sentEventsMax: 2 })
+    const w = world({ queuedEventsMax: 4, loadedSegmentsMax: 4, sentEventsMax: 2 })
     const { send } = w.sink
     const gate = Promise.withResolvers<void>()
     w.sink.send = async (messages) => {

@@ -92,6 +92,14 @@ describe('the fence', () => {
     expect(await names()).toHaveLength(1)
   })
 
+  test('comes before everything else: a fenced batch of bad data is fenced, not bisected', async () => {
+    const from = await store().open(idNow())
+    await store().commit(effects(from, ['ann']))
+    await expect(store().commit(effects(from, ['a-name-that-is-too-long']))).rejects.toBeInstanceOf(
+      FencedError,
+    )
+  })
+
   test('stops a writer of an older epoch', async () => {
     const from = await store().open(idNow())
     await pool.query(`UPDATE partition_progress SET epoch = nextval('epochs') WHERE partition = ${partition}`)

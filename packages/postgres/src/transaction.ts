@@ -2,11 +2,17 @@
 import pg from 'pg'
 import type { Pool } from './pool.ts'
 
-/** A statement, prepared once per connection under its name. */
+/**
+ * What a parameter may be. Nothing in it can fail while the driver writes it: a statement that the driver itself refuses
+ * would be missing from a transaction whose BEGIN and COMMIT are on their way.
+ */
+export type StatementValue = string | number | null | Buffer | readonly (string | number | null | Buffer)[]
+
+/** A statement, prepared once per connection under its name: one name, one text. */
 export interface Statement {
   readonly name: string
   readonly text: string
-  readonly values: readonly unknown[]
+  readonly values: readonly StatementValue[]
 }
 
 export type Row = Readonly<Record<string, unknown>>

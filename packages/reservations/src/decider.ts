@@ -150,7 +150,7 @@ function decideCreateSlot(view: SlotView, command: CreateSlotCommand, atMs: numb
 
 function decideUpdateSlot(view: SlotView, command: UpdateSlotCommand, atMs: number): SlotDecision {
   const slot = view.header
-  if (slot === null) return nothing({ code: 'slot-not-found' })
+  if (slot === null) return nothing({ code: 'slot-not-found', ...hashOf(command) })
   const event = {
     type: 'slot_updated',
     rowId: null,

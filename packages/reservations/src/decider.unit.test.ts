@@ -110,6 +110,15 @@ describe('a slot', () => {
   })
 })
 
+test('a keyed change of an unknown slot, repeated, is answered as the first time', () => {
+  const command = update({ name: 'x', body_hash: hash('a') })
+  const outcome = given().when(command)
+  expect(outcome.code).toBe('slot-not-found')
+  expect(reservationDecider.repeat(command, outcome).code).toBe('slot-not-found')
+  const other = { ...command, body_hash: hash('b') } as ReservationCommand
+  expect(reservationDecider.repeat(other, outcome).code).toBe('idempotency-key-reused')
+})
+
 describe('a reservation', () => {
   test('is confirmed while there are units', () => {
     const world = given(createSlot())

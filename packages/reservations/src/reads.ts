@@ -12,12 +12,7 @@ import { z } from 'zod'
 import { reservationDocument, slotDocument } from './documents.ts'
 import { readOutcome } from './outcomes.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
-
-interface Statement {
-  readonly name: string
-  readonly text: string
-  readonly values: readonly unknown[]
-}
+import type { Statement, StatementValue } from './statement.ts'
 
 export type RunStatement = (statement: Statement) => Promise<readonly Readonly<Record<string, unknown>>[]>
 
@@ -87,8 +82,8 @@ const slotSql = `SELECT row_to_json(s) AS slot FROM (SELECT ${slotColumns} FROM 
 const reservationSql = `SELECT row_to_json(r) AS reservation FROM (SELECT ${reservationColumns} FROM reservations WHERE id = $1) r`
 
 function slotsStatement({ from, to, available, limit, after }: SlotPageFilter): Statement {
-  const values: unknown[] = [limit + 1]
-  const bind = (value: unknown): string => `$${values.push(value)}`
+  const values: StatementValue[] = [limit + 1]
+  const bind = (value: string): string => `$${values.push(value)}`
   const free = 'held + confirmed < limit_units(capacity, overbooking_bps)'
   const conditions = [
     ...(from === undefined ? [] : [`start_time >= ${bind(from)}`]),

@@ -5,12 +5,7 @@ import { timeText } from './documents.ts'
 import { readOutcome } from './outcomes.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
 import type { Reservation, ReservationEvent, Slot } from './state.ts'
-
-interface Statement {
-  readonly name: string
-  readonly text: string
-  readonly values: readonly unknown[]
-}
+import type { Statement } from './statement.ts'
 
 type Effects = BatchEffects<ReservationEvent, Slot, Reservation, CommandOutcome>
 
@@ -31,8 +26,8 @@ function read(answer: { readonly headers: readonly unknown[]; readonly rows: rea
   const slots = answer.headers.map((row) => slotFromRow(row).slot)
   const reservations = answer.rows.map(reservationFromRow)
   return {
-    headers: new Map(slots.map((slot) => [slot.id as string, slot])),
-    rows: new Map(reservations.map((reservation) => [reservation.id as string, reservation])),
+    headers: new Map<string, Slot>(slots.map((slot) => [slot.id, slot])),
+    rows: new Map<string, Reservation>(reservations.map((reservation) => [reservation.id, reservation])),
   }
 }
 

@@ -1,4 +1,5 @@
 /** The engine's store in memory: the same fence, the same all or nothing, and faults where a test wants them. */
+import { setTimeout } from 'node:timers/promises'
 import {
   type BatchEffects,
   DataError,
@@ -37,6 +38,8 @@ export function createMemoryStore<E extends DomainEvent, H extends Header, R, O>
 ): MemoryStore<E, H, R, O> {
   return new Memory(keyOfRow)
 }
+
+const COMMIT_MS = 2
 
 const fresh: Progress = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 }
 const nameOf = ({ topic, partition }: PartitionId): string => `${topic}/${partition}`
@@ -83,6 +86,8 @@ class Memory<E extends DomainEvent, H extends Header, R, O> implements MemorySto
 
   async commit(effects: BatchEffects<E, H, R, O>): Promise<void> {
     await this.beforeCommit(effects)
+    // A real commit outlasts the prefetch of the next batch, which then sees the state before it.
+    await setTimeout(COMMIT_MS)
     const { nextOffset, epoch } = this.progress(effects.id)
     if (nextOffset !== effects.from.nextOffset || epoch !== effects.from.epoch)
       throw new FencedError('moved on')
