@@ -121,8 +121,9 @@ describe('the fence', () => {
       throw new FencedError('somebody else')
     }
     w.put('a', 1, 'k', { reply_to: 'api' })
-    expect(await w.start().writer.ended).toBe('fenced')
-    expect([w.batches, w.segments]).toEqual([[], []])
+    const { writer, reader } = w.start()
+    expect(await writer.ended).toBe('fenced')
+    expect([w.batches, w.segments, reader.acknowledged]).toEqual([[], [], 0])
   })
 })
 

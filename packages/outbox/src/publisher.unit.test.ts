@@ -106,6 +106,26 @@ describe('the publisher', () => {
     expect(await w.left()).toEqual([])
   })
 
+  test('misses nothing that is committed while it reads the table', async () => {
+    const w = world()
+    const read = w.store.pendingSegments.bind(w.store)
+    const gate = Promise.withResolvers<void>()
+    let reads = 0
+    w.store.pendingSegments = async (...args) => {
+      const segments = await read(...args)
+      if (reads++ === 0) await gate.promise
+      return segments
+    }
+    await w.commit(segment(1), false)
+    w.publisher.open(id)
+    await vi.waitFor(() => expect(reads).toBe(1))
+    await w.commit(segment(2))
+    gate.resolve()
+    await w.sentAll(2)
+    await w.publisher.release(id)
+    expectInOrder(w.sent, 2)
+  })
+
   test('that is released leaves the rest in the table for the next owner', async () => {
     const w = world()
     w.sink.send = () => Promise.reject(new Error('down'))
