@@ -21,9 +21,9 @@ export type DemoConfig = z.infer<typeof demoSchema>
 const benchSchema = z.strictObject({
   /** Of each measured run. */
   seconds: count(600).default(10),
-  warmup: count(60).default(3),
+  warmup: count(60).default(10),
   /** Of each pipeline, taken in turns. */
-  rounds: count(20).default(2),
+  rounds: count(20).default(3),
   connections: count(5000).default(256),
   /** Reservations a second of the paced runs. */
   pace: count(1_000_000).default(10_000),

@@ -1,5 +1,4 @@
-/** `demo` and `bench`: programs of load-tests/ on the running system. */
-import { existsSync } from 'node:fs'
+/** `demo` and `bench`: programs of load-tests/. The demo needs the running system, the bench brings its own. */
 import { join } from 'node:path'
 import { checkout, LocalFault } from '@ironsys/local'
 import type { Command, Context } from '../command.ts'
@@ -8,37 +7,42 @@ import { runNode } from '../programs.ts'
 import { currentAddresses, runningState, stackEnvironment, supervisor } from '../running.ts'
 import { stopEverything } from './down.ts'
 
+const programOf = (name: string): string => join(checkout, 'load-tests', 'src', `${name}.ts`)
+
 export const demoCommand: Command = {
   name: 'demo',
   summary: 'an on-sale with 5,000 buyers on the running system, then the audit',
   usage: '[arguments of load-tests/src/demo.ts]',
   details: 'Starts the stack for its own duration when nothing runs. Fails when an invariant does.',
-  run: (args, context) => onRunningStack('demo', args, context),
+  run: runDemo,
 }
 
 export const benchCommand: Command = {
   name: 'bench',
   summary: 'measure rates and latencies, beside the bare pipeline',
-  usage: '[arguments of load-tests/src/bench.ts]',
-  details: 'Starts the stack for its own duration when nothing runs.',
-  run: (args, context) => onRunningStack('bench', args, context),
+  usage: '[--seconds 10] [--warmup 10] [--rounds 3] [--only write|read] [--pace 10000]',
+  details: `Starts servers and apps of its own, under free ports and with data of their own, and stops them at the end.
+For figures that mean something nothing else may run, the stack of ./ironsys up included.`,
+  run: (args, context) => {
+    if (supervisor() !== null)
+      context.say('the stack is running too: its share of the machine is missing here')
+    return runNode(programOf('bench'), args, { env: context.environment })
+  },
 }
 
-async function onRunningStack(name: string, args: readonly string[], context: Context): Promise<number> {
-  const file = join(checkout, 'load-tests', 'src', `${name}.ts`)
-  if (!existsSync(file)) throw new LocalFault(`${file} is missing`)
+async function runDemo(args: readonly string[], context: Context): Promise<number> {
   if (supervisor() !== null && runningState() === null) {
     throw new LocalFault('the stack is starting or stopping: try again when it is ready')
   }
   const own = runningState() === null
   if (own) {
-    context.say(`nothing runs yet: starting the stack for the ${name}`)
+    context.say('nothing runs yet: starting the stack for the demo')
     const code = await startDetached(context)
     if (code !== 0) return code
   }
   try {
     const env = stackEnvironment(context, currentAddresses(context.config))
-    return await runNode(file, args, { env })
+    return await runNode(programOf('demo'), args, { env })
   } finally {
     if (own) await stopEverything(context.say)
   }
