@@ -80,6 +80,8 @@ async function findSlot(
     const leftMs = untilMs - deps.nowMs()
     if (leftMs <= 0 || gone.aborted) {
       if ('missing' in read) return read
+      // Nobody could look whether it is there.
+      if (read.stale) throw new ProblemError({ code: 'reads-unavailable', retryAfterSeconds: 1 })
       throw new ProblemError({
         code: 'version-not-reached',
         detail: `the slot is at version ${read.version}`,

@@ -161,6 +161,25 @@ test('a broker that stops answering: unknown for what was sent, and well again w
   expect(values).toContain('after')
 })
 
+test('an append that was written, lost its answer and then waited in vain is unknown, never unavailable', async () => {
+  const topic = await makeTopic(1)
+  const proxy = await proxyToBroker()
+  const producer = track(
+    createCommandProducer(
+      settingsThrough(() => proxy),
+      { deadlineMs: 1500, requestTimeoutMs: 500 },
+    ),
+  )
+  const id = { topic, partition: 0 }
+  await producer.append(id, 'k', 'before')
+  const fired = proxy.arm('lost-answer')
+  const answer = producer.append(id, 'k', 'during').catch((error: unknown) => error)
+  await fired
+  await proxy.close()
+  expect(await answer).toBeInstanceOf(OutcomeUnknownError)
+  expect((await readTopic(topic)).map(({ value }) => value)).toContain('during')
+})
+
 test('send keeps the order of first occurrences while connections are cut', async () => {
   const topic = await makeTopic(2)
   const proxy = track(await proxyToBroker())
