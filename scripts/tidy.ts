@@ -31,9 +31,9 @@ export const fileName: Rule = ({ path }) => {
   return banned.map((word) => `is named "${word}": say what it is about`)
 }
 
-/** Configuration has one door (rule 3). infra/local hands the machine's environment to the programs that it starts. */
+/** Configuration has one door (rule 3). */
 export const environmentAccess: Rule = ({ path, text }) => {
-  if (!isSource(path) || /(^|\/)config\.ts$/.test(path) || path.startsWith('infra/local/')) return []
+  if (!isSource(path) || /(^|\/)config\.ts$/.test(path)) return []
   return linesWith(text, /\bprocess\.env\b/).map(
     (line) => `line ${line}: the environment is read in config.ts only`,
   )

@@ -1,7 +1,9 @@
 /** Runs short commands of the machine and finds programs on PATH. */
+
 import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { inheritedEnvironment } from './config.ts'
 
 export interface Outcome {
   readonly code: number
@@ -24,7 +26,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   return new Promise((resolve) => {
     const child = spawn(command, [...args], {
       cwd: options.cwd,
-      env: options.env ?? process.env,
+      env: options.env ?? inheritedEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: options.timeoutMs,
       ...(options.signal ? { signal: options.signal } : {}),
@@ -47,7 +49,12 @@ export function run(command: string, args: readonly string[], options: RunOption
 
 /** Where a program is, or null. Looks through PATH and the folders of system programs. */
 export function findProgram(name: string): string | null {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/usr/sbin']
+  const folders = [
+    ...(inheritedEnvironment().PATH ?? '').split(delimiter),
+    '/usr/local/bin',
+    '/usr/bin',
+    '/usr/sbin',
+  ]
   for (const folder of folders) {
     if (folder !== '' && isExecutable(join(folder, name))) return join(folder, name)
   }

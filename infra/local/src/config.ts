@@ -62,3 +62,8 @@ export function readLocalConfig(environment: Readonly<Record<string, string | un
     servers: own.IRONSYS_SERVERS,
   }
 }
+
+/** The environment of this process: what the programs that it starts inherit, and where programs are looked for. */
+export function inheritedEnvironment(): Readonly<Record<string, string | undefined>> {
+  return process.env
+}

@@ -1,8 +1,10 @@
 /** The same servers by a Docker engine: docker-compose.yml of the checkout, with this stack's ports. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram, run } from './commands.ts'
+import { inheritedEnvironment } from './config.ts'
 import { LocalFault } from './faults.ts'
 import { checkout } from './folders.ts'
 import { requireFreePort } from './ports.ts'
@@ -92,7 +94,7 @@ interface ComposeOptions {
 }
 
 function compose(folder: string, args: readonly string[], options: ComposeOptions) {
-  const env = { ...process.env, ...options.env }
+  const env = { ...inheritedEnvironment(), ...options.env }
   return run('docker', [...composeArgs(folder), ...args], { ...options, env, cwd: checkout })
 }
 

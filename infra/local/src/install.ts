@@ -1,5 +1,7 @@
 /** Gets what a machine lacks from its package manager, or says in one line how to get it. */
+
 import { findProgram, run } from './commands.ts'
+import { inheritedEnvironment } from './config.ts'
 import { LocalFault } from './faults.ts'
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000
@@ -31,7 +33,7 @@ async function installNow(wanted: Wanted, report: (line: string) => void): Promi
   if (apt === null || asRoot === null) throw new LocalFault(wayToGet(wanted))
   const aptGet = (args: readonly string[], onLine?: (line: string) => void) => {
     const [command = apt, ...rest] = [...asRoot, apt, ...args]
-    const env = { ...process.env, ...NO_QUESTIONS }
+    const env = { ...inheritedEnvironment(), ...NO_QUESTIONS }
     return run(command, rest, { env, timeoutMs: INSTALL_TIMEOUT_MS, ...(onLine ? { onLine } : {}) })
   }
   const update = async () => {

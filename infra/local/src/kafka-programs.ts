@@ -1,9 +1,11 @@
 /** Finds Java, and gets Kafka's jars from Maven Central into a folder that all stacks of the checkout share. */
+
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findProgram, isExecutable, run } from './commands.ts'
+import { inheritedEnvironment } from './config.ts'
 import { LocalFault } from './faults.ts'
 import { install } from './install.ts'
 
@@ -73,7 +75,7 @@ function moveInto(draft: string, folder: string): void {
 }
 
 async function installedJava(): Promise<string | null> {
-  const home = process.env.JAVA_HOME
+  const home = inheritedEnvironment().JAVA_HOME
   const candidates = [home === undefined ? null : join(home, 'bin', 'java'), findProgram('java')]
   for (const java of candidates) {
     if (java === null || !isExecutable(java)) continue

@@ -1,7 +1,9 @@
 /** Starts and stops one long-running process: its output in a file, its pid in another. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { inheritedEnvironment } from './config.ts'
 import { LocalFault } from './faults.ts'
 import {
   isRunning,
@@ -51,7 +53,7 @@ export async function launch(options: Launch): Promise<RunningProcess> {
   const log = openSync(path, 'w')
   const child = spawn(options.command, [...options.args], {
     cwd: options.cwd ?? options.folder,
-    env: options.env ?? process.env,
+    env: options.env ?? inheritedEnvironment(),
     stdio: ['ignore', log, log],
     detached: true,
     ...(options.user ? options.user : {}),
