@@ -38,6 +38,16 @@ describe('what cannot be applied', () => {
     expectConsistent(w)
   })
 
+  test('a dead letter that is refused too is not dropped: the partition halts', async () => {
+    const w = world()
+    w.store.beforeCommit = () => {
+      throw new DataError('whatever it is')
+    }
+    w.put('a')
+    expect(await w.start().writer.ended).toBe('halted')
+    expect(w.store.progress(id).nextOffset).toBe(0)
+  })
+
   test('a newer schema halts the partition behind what came before', async () => {
     const w = world()
     w.put('a')
@@ -109,21 +119,27 @@ describe('the log under a writer', () => {
   })
 })
 
+/** The second prefetch finds no connection. Answers how to ask for their number. */
+function failSecondPrefetch({ store }: ReturnType<typeof world>): () => number {
+  const prefetch = store.prefetch.bind(store)
+  let prefetches = 0
+  store.prefetch = (request) => {
+    prefetches++
+    return prefetches === 2 ? Promise.reject(new Error('no connection')) : prefetch(request)
+  }
+  return () => prefetches
+}
+
 describe('a fault while a commit is under way', () => {
   test('waits for that commit before anything else, and the writer goes on', async () => {
     const w = world({ batchRecordsMax: 1 })
     const gate = Promise.withResolvers<void>()
-    const prefetch = w.store.prefetch.bind(w.store)
-    let prefetches = 0
+    const prefetches = failSecondPrefetch(w)
     w.store.beforeCommit = (effects) => (effects.from.nextOffset === 0 ? gate.promise : undefined)
-    w.store.prefetch = (request) => {
-      prefetches++
-      return prefetches === 2 ? Promise.reject(new Error('no connection')) : prefetch(request)
-    }
     w.put('a')
     w.put('b')
     const { writer } = w.start()
-    await vi.waitFor(() => expect(prefetches).toBe(2))
+    await vi.waitFor(() => expect(prefetches()).toBe(2))
     expect(w.modes).toEqual(['opening', 'running'])
     gate.resolve()
     await w.applied(2)
@@ -135,22 +151,18 @@ describe('a fault while a commit is under way', () => {
   test('also when that commit is lost', async () => {
     const w = world({ batchRecordsMax: 1 })
     const gate = Promise.withResolvers<void>()
-    const prefetch = w.store.prefetch.bind(w.store)
-    let [prefetches, commits] = [0, 0]
+    const prefetches = failSecondPrefetch(w)
+    let commits = 0
     w.store.beforeCommit = async () => {
       commits++
       if (commits > 1) return
       await gate.promise
       throw new Error('connection lost')
     }
-    w.store.prefetch = (request) => {
-      prefetches++
-      return prefetches === 2 ? Promise.reject(new Error('no connection')) : prefetch(request)
-    }
     w.put('a')
     w.put('b')
     const { writer } = w.start()
-    await vi.waitFor(() => expect(prefetches).toBe(2))
+    await vi.waitFor(() => expect(prefetches()).toBe(2))
     gate.resolve()
     await w.applied(2)
     await writer.close()

@@ -203,8 +203,7 @@ function saveEngineTables<E extends DomainEvent, H extends Header, R, O>(
       name: 'dead-letters-insert',
       text: `INSERT INTO dead_letters (topic, partition, "offset", command_id, code, detail, key, value, at)
              SELECT $1, $2, * FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::bytea[],
-                                          $9::timestamptz[])
-             ON CONFLICT (topic, partition, "offset") DO NOTHING`,
+                                          $9::timestamptz[])`,
       values: [
         id.topic,
         id.partition,
