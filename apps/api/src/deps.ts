@@ -84,7 +84,7 @@ export interface ApiDeps {
 
 export interface ApiOptions {
   readonly partitions: number
-  /** Where replies to this process's waiting clients are sent; at most 64 characters. */
+  /** This process; its requests' ids start with it. */
   readonly instanceId: string
   /** Requests slower than this are logged; those that wait on purpose are not. */
   readonly slowRequestMs: number

@@ -3,7 +3,7 @@ import { hash, randomBytes } from 'node:crypto'
 import { connectRedis, redisReady } from '@ironsys/cache'
 import { topics } from '@ironsys/contracts'
 import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
-import { Closers, listenFault, type Service } from '@ironsys/lifecycle'
+import { type Closers, listenFault, openService, type Service } from '@ironsys/lifecycle'
 import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
 import { createReservationReads } from '@ironsys/reservations'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
@@ -34,14 +34,10 @@ export interface Api extends Service {
  * reached leads to: the caller decides whether to try again.
  */
 export async function startApi(config: Config, metrics: ApiMetrics, logger: Logger): Promise<Api> {
-  const closers = new Closers()
-  const close = () => closers.close((err) => logger.error({ err }, 'closing'))
-  try {
-    return { ...(await wire(config, metrics, logger, closers)), close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  return openService(
+    (err) => logger.error({ err }, 'closing'),
+    (closers) => wire(config, metrics, logger, closers),
+  )
 }
 
 async function wire(

@@ -7,6 +7,7 @@ import {
   folders,
   LOOPBACK,
   launch,
+  probeReady,
   type RunningProcess,
   requireFreePort,
   stopByPidFile,
@@ -17,7 +18,6 @@ import type { CliConfig } from './config.ts'
 import { stackEnvironment } from './running.ts'
 
 const READY_DEADLINE_MS = 60_000
-const PROBE_TIMEOUT_MS = 2000
 const STOP_DEADLINE_MS = 30_000
 
 /** The API first, so that nothing new is accepted while the worker finishes. */
@@ -59,12 +59,7 @@ export async function startApp(
     },
     signal,
   })
-  await waitReady(
-    running,
-    () => isReady(`http://${LOOPBACK}:${opsPort}/health/ready`),
-    READY_DEADLINE_MS,
-    signal,
-  )
+  await waitReady(running, () => probeReady(`http://${LOOPBACK}:${opsPort}`), READY_DEADLINE_MS, signal)
   context.say(`${name} is ready (${((performance.now() - began) / 1000).toFixed(1)} s)`)
   return running
 }
@@ -74,15 +69,5 @@ export async function stopApps(say: (line: string) => void): Promise<void> {
   for (const name of appNames) {
     const how = { signal: 'SIGTERM', deadlineMs: STOP_DEADLINE_MS } as const
     if (await stopByPidFile(folders.stack, name, how)) say(`${name} is stopped`)
-  }
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
-    await answer.arrayBuffer()
-    return answer.status === 200
-  } catch {
-    return false
   }
 }

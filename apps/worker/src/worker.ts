@@ -12,7 +12,7 @@ import {
   requireTopic,
   type TopicDescription,
 } from '@ironsys/kafka'
-import { Closers, type Service } from '@ironsys/lifecycle'
+import { type Closers, openService, type Service } from '@ironsys/lifecycle'
 import { createPublisher } from '@ironsys/outbox'
 import {
   checkDeployment,
@@ -60,14 +60,10 @@ export async function startWorker(
   metrics: WorkerMetrics,
   logger: Logger,
 ): Promise<Worker> {
-  const closers = new Closers()
-  const close = () => closers.close((err) => logger.error({ err }, 'closing'))
-  try {
-    return { ...(await wire(config, metrics, logger, closers)), close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  return openService(
+    (err) => logger.error({ err }, 'closing'),
+    (closers) => wire(config, metrics, logger, closers),
+  )
 }
 
 async function wire(

@@ -20,6 +20,7 @@ export {
 export { findFreePorts, isPortFree, LOOPBACK, requireFreePort } from './ports.ts'
 export { postgresUrl } from './postgres.ts'
 export { findPostgresProgram } from './postgres-programs.ts'
+export { probeReady } from './probes.ts'
 export {
   type Launch,
   launch,

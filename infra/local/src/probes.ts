@@ -20,6 +20,17 @@ export async function probePostgres(url: string): Promise<boolean> {
   }
 }
 
+/** Whether an app answers its readiness with 200. `url` is its operations port's. */
+export async function probeReady(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
+    await answer.arrayBuffer()
+    return answer.status === 200
+  } catch {
+    return false
+  }
+}
+
 /** Sends PING; a server that asks for a password is there too. */
 export function probeRedis(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url)

@@ -12,6 +12,7 @@ import {
   folders,
   launch,
   pidPath,
+  probeReady,
   type RunningProcess,
   readPidFile,
   removeStack,
@@ -205,12 +206,7 @@ class Stack {
   }
 
   #waitFor(running: RunningProcess, url: string): Promise<void> {
-    const probe = async () => {
-      const answer = await fetch(`${url}/health/ready`).catch(() => null)
-      await answer?.body?.cancel()
-      return answer?.status === 200
-    }
-    return waitReady(running, probe, READY_DEADLINE_MS, this.#signal)
+    return waitReady(running, () => probeReady(url), READY_DEADLINE_MS, this.#signal)
   }
 }
 

@@ -1,3 +1,21 @@
+/**
+ * Opens a service. What `open` adds to the closers is what `close` closes; when `open` fails halfway it is closed at
+ * once, and the failure thrown on.
+ */
+export async function openService<S extends object>(
+  report: (error: unknown) => void,
+  open: (closers: Closers) => Promise<S>,
+): Promise<S & { close(): Promise<void> }> {
+  const closers = new Closers()
+  const close = () => closers.close(report)
+  try {
+    return { ...(await open(closers)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
 /** What a process has opened so far; closed in reverse order, also when the start fails halfway. */
 export class Closers {
   readonly #closers: (() => unknown)[] = []

@@ -10,8 +10,10 @@ import {
   LOOPBACK,
   launch,
   pidPath,
+  probeReady,
   type RunningProcess,
   removeStack,
+  serversOfTests,
   startStack,
   stopStack,
   tailOf,
@@ -64,7 +66,7 @@ export async function startSystem(): Promise<TestSystem> {
   const folder = { path, ports, disposable: true, report: () => {}, signal: new AbortController().signal }
   const [database, stack] = await Promise.all([
     createTestDatabase(),
-    startStack(folder, { given: nobody, servers: 'auto' }, ['redis', 'kafka']),
+    startStack(folder, { given: nobody, servers: serversOfTests() }, ['redis', 'kafka']),
   ])
   const { redisUrl, kafkaBrokers } = stack.addresses
   await createTopics(kafkaBrokers)
@@ -127,7 +129,7 @@ function createLauncher(folder: string, shared: Readonly<Record<string, string>>
     environment: Readonly<Record<string, string>> = {},
   ): Promise<TestApp> => {
     const { running, url, operationsUrl } = await run(app, environment)
-    const ready = () => answersReady(`${operationsUrl}/health/ready`)
+    const ready = () => probeReady(operationsUrl)
     await waitReady(running, ready, START_DEADLINE_MS, new AbortController().signal)
     return {
       url,
@@ -160,14 +162,4 @@ async function createTopics(brokers: readonly string[]): Promise<void> {
   const names = Object.values(topics)
   await admin.ensureTopics(names.map((topic) => ({ topic, partitions: PARTITIONS, settings: topicSettings })))
   await admin.close()
-}
-
-async function answersReady(url: string): Promise<boolean> {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(2000) })
-    await answer.arrayBuffer()
-    return answer.status === 200
-  } catch {
-    return false
-  }
 }
