@@ -50,6 +50,16 @@ CREATE FUNCTION public.limit_units(capacity bigint, overbooking_bps bigint) RETU
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (capacity + ((capacity * overbooking_bps) / 10000));
 
+CREATE FUNCTION public.require_rows(of_table text, changed bigint, wanted bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF changed <> wanted THEN
+    RAISE EXCEPTION 'only % of % rows of % are there to be changed', changed, wanted, of_table
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+END $$;
+
 CREATE TABLE public.applied_commands (
     command_id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -75,8 +85,15 @@ CREATE TABLE public.dead_letters (
     value bytea,
     at timestamp with time zone NOT NULL,
     status text DEFAULT 'open'::text NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_by text,
+    resolution text,
+    redriven_partition integer,
+    redriven_offset bigint,
     CONSTRAINT dead_letters_code_check CHECK ((code = ANY (ARRAY['malformed'::text, 'misrouted'::text, 'data-error'::text]))),
-    CONSTRAINT dead_letters_status_check CHECK ((status = ANY (ARRAY['open'::text, 'redriven'::text, 'discarded'::text])))
+    CONSTRAINT dead_letters_status_check CHECK ((status = ANY (ARRAY['open'::text, 'redriven'::text, 'discarded'::text]))),
+    CONSTRAINT redriven_somewhere CHECK ((((redriven_partition IS NULL) = (redriven_offset IS NULL)) AND ((status = 'redriven'::text) OR (redriven_offset IS NULL)))),
+    CONSTRAINT resolved_or_open CHECK (((status = 'open'::text) = (resolved_at IS NULL)))
 );
 
 ALTER TABLE public.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -244,6 +261,8 @@ ALTER TABLE ONLY public.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (id);
 
 CREATE INDEX dead_letters_command ON public.dead_letters USING btree (command_id) WHERE (command_id IS NOT NULL);
+
+CREATE INDEX dead_letters_open ON public.dead_letters USING btree (id) WHERE (status = 'open'::text);
 
 CREATE INDEX slots_by_time ON public.slots USING btree (start_time, id);
 

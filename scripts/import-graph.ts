@@ -23,9 +23,17 @@ const graph: Readonly<Record<string, Allowed>> = {
   'packages/postgres': { own: core, outside: null },
   'packages/cache': { own: [...core, 'telemetry'], outside: null },
   'packages/outbox': { own: core, outside: null },
+  'packages/audit': {
+    own: [...core, 'reservations', 'postgres', 'kafka', 'cache'],
+    outside: ['ioredis', 'zod'],
+  },
+  'packages/dead-letters': { own: [...core, 'postgres'], outside: ['zod'] },
   'packages/lifecycle': { own: ['engine'], outside: [] },
   'packages/telemetry': { own: [], outside: null },
-  'packages/testing': { own: ['local', 'postgres', 'kafka', 'engine', 'contracts'], outside: null },
+  'packages/testing': {
+    own: ['local', ...core, 'postgres', 'kafka', 'cache', 'outbox', 'reservations', 'audit'],
+    outside: null,
+  },
   'infra/local': { own: [], outside: null },
 }
 

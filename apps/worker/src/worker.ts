@@ -3,7 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectRedis, createRedisSink, type RedisSink } from '@ironsys/cache'
 import { type CommandOutcome, redisNames, topics } from '@ironsys/contracts'
-import { type Scheduler, startPartitionWriter } from '@ironsys/engine'
+import {
+  createPartitionHost,
+  type Scheduler,
+  startPartitionWriter,
+  type WriterObserver,
+} from '@ironsys/engine'
 import {
   createCommandConsumer,
   createCommandProducer,
@@ -30,10 +35,10 @@ import {
   slotDocument,
 } from '@ironsys/reservations'
 import type { Logger, WorkerMetrics } from '@ironsys/telemetry'
+import { auditorDefaults, startAuditor } from './auditor.ts'
 import type { WorkerConfig } from './config.ts'
 import { createPublisherObserver, createWriterObserver, type PartitionModes } from './observer.ts'
 import { type OperationsServer, startOperations, type WorkerHealth } from './operations.ts'
-import { createPartitionHost } from './partition-host.ts'
 
 /** Writers and their prefetches share these; more partitions only queue for them. */
 const DATABASE_CONNECTIONS = 12
@@ -95,6 +100,7 @@ async function wire(
   const producer = createCommandProducer({ ...kafka, clientId: `${clientId}-events` })
   closers.add(() => producer.close())
 
+  const watch = openAuditor(config, metrics, logger, closers, log.partitions, modes)
   const publisherObserver = createPublisherObserver(metrics, logger)
   const writerDeps = {
     decider: reservationDecider,
@@ -111,7 +117,7 @@ async function wire(
     }),
     sink,
     scheduler,
-    observer: createWriterObserver(metrics, logger, modes, scheduler.nowMs),
+    observer: watch(createWriterObserver(metrics, logger, modes, scheduler.nowMs)),
   }
   const failure = Promise.withResolvers<Error>()
   const host = createPartitionHost({
@@ -188,6 +194,27 @@ function openSink(
   closers.add(() => redis.disconnect())
   closers.add(() => sink.close(SINK_CLOSE_TIMEOUT_MS))
   return sink
+}
+
+/** Answers how the auditor is told what the writers commit. */
+function openAuditor(
+  config: WorkerConfig,
+  metrics: WorkerMetrics,
+  logger: Logger,
+  closers: Closers,
+  partitionCount: number,
+  modes: PartitionModes,
+): (observer: WriterObserver) => WriterObserver {
+  const intervalMs = config.auditIntervalMs
+  if (intervalMs === null) return (observer) => observer
+  const applicationName = 'ironsys-auditor'
+  const pool = createPool(config.databaseUrl, { applicationName, maxConnections: 1, readOnly: true })
+  const owns = (partition: number) => modes.get(partition) === 'running'
+  const deps = { pool, owns, partitionCount, scheduler, metrics, logger }
+  const auditor = startAuditor(deps, { ...auditorDefaults, intervalMs })
+  closers.add(() => pool.end())
+  closers.add(() => auditor.close())
+  return auditor.watching
 }
 
 /** Makes the tables' partitions of the coming days now and every few hours. Answers how to stop. */

@@ -1,4 +1,5 @@
 export { type ConnectionLogger, connectRedis, type RedisConnectionOptions, redisReady } from './connection.ts'
+export { readAnnouncements, readPublishedProgress, readReplies } from './live-messages.ts'
 export { createLiveSubscriber, type LiveSubscriber, type LiveSubscriberDeps } from './live-subscriber.ts'
 export { readProgress } from './progress.ts'
 export {
@@ -11,3 +12,11 @@ export {
 } from './redis-sink.ts'
 export * from './snapshot.ts'
 export { createSnapshotCache } from './snapshot-cache.ts'
+export {
+  decodeSnapshot,
+  encodeSnapshot,
+  isOlder,
+  type SnapshotRedis,
+  type StoredSnapshot,
+  type Version,
+} from './stored-snapshot.ts'

@@ -10,10 +10,9 @@
  */
 import { instanceOfReply, type PublishedProgress, type Reply, redisNames } from '@ironsys/contracts'
 import type { CommittedBatch, Header, SnapshotSink } from '@ironsys/engine'
-import type { Redis } from 'ioredis'
 import { createDecisionRate, type DecisionRate } from './decision-rate.ts'
 import { jittered } from './shared-tier.ts'
-import { encodeSnapshot, isOlder, type Version } from './stored-snapshot.ts'
+import { encodeSnapshot, isOlder, type SnapshotRedis, type Version } from './stored-snapshot.ts'
 
 export type SinkKind = 'snapshot' | 'reply' | 'progress'
 
@@ -37,7 +36,7 @@ export const redisSinkDefaults: RedisSinkOptions = {
 
 export interface RedisSinkDeps<H extends Header> {
   /** A connection of {@link connectRedis}; give it a longer command time-out than readers have. */
-  readonly redis: Redis
+  readonly redis: SnapshotRedis
   /** The Redis key of a domain key. */
   readonly redisKey: (key: string) => string
   readonly toDocument: (header: H, key: string) => unknown

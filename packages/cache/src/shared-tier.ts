@@ -1,6 +1,5 @@
 /** L2: snapshots in Redis, shared by all instances. Never throws; while Redis fails it is left alone for a while. */
-import type { Redis } from 'ioredis'
-import { decodeSnapshot, encodeSnapshot, type StoredSnapshot } from './stored-snapshot.ts'
+import { decodeSnapshot, encodeSnapshot, type SnapshotRedis, type StoredSnapshot } from './stored-snapshot.ts'
 
 export interface SharedTier {
   /** Null when it is not there or Redis does not answer. */
@@ -18,7 +17,7 @@ export interface SharedTierOptions {
 
 export function createSharedTier(
   deps: {
-    readonly redis: Redis
+    readonly redis: SnapshotRedis
     readonly redisKey: (key: string) => string
     readonly nowMs: () => number
   },

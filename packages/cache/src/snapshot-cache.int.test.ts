@@ -93,22 +93,6 @@ test('an announcement replaces what is older, never what is newer, and epochs wi
   expect(cache.getNow('a')).toMatchObject({ epoch: 2, version: 1 })
 })
 
-test('an older snapshot does not overwrite a newer one in Redis', async () => {
-  const redis = server.connect()
-  await expect.poll(() => redis.status).toBe('ready')
-  const put = (epoch: number, version: number, text: string) =>
-    redis.putSnapshot('k', epoch, version, `${epoch}:${version}:0:"${text}"`, 60_000)
-  expect(await put(1, 5, 'a')).toBe(1)
-  expect(await put(1, 4, 'b')).toBe(0)
-  expect(await put(1, 5, 'c')).toBe(1)
-  expect(await put(2, 1, 'd')).toBe(1)
-  expect(await put(1, 100, 'e')).toBe(0)
-  expect(await redis.get('k')).toBe('2:1:0:"d"')
-  await redis.set('k', 'garbage')
-  expect(await put(1, 1, 'f')).toBe(1)
-  expect(await redis.pttl('k')).toBeGreaterThan(0)
-})
-
 test('a store that is behind does not take L1 back', async () => {
   store.put('a', 5)
   const cache = await makeCache()

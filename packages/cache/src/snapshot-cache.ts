@@ -186,7 +186,8 @@ class Tiers<D> implements SnapshotCache<D> {
   async #ask(key: string, minVersion: number): Promise<Refreshed<D>> {
     const startedMs = this.#deps.nowMs()
     const stored = await this.#readShared(key)
-    const ageMs = stored === null ? Number.POSITIVE_INFINITY : startedMs - stored.atMs
+    // Another process's clock wrote the time: what comes from the future is believed no longer than what is old.
+    const ageMs = stored === null ? Number.POSITIVE_INFINITY : Math.abs(startedMs - stored.atMs)
     if (
       stored !== null &&
       stored.version >= minVersion &&

@@ -1,6 +1,5 @@
 /** What the snapshot cache takes and gives; {@link file://./snapshot-cache.ts} says how it behaves. */
-import type { Redis } from 'ioredis'
-import type { Version } from './stored-snapshot.ts'
+import type { SnapshotRedis, Version } from './stored-snapshot.ts'
 
 export interface Snapshot<D> extends Version {
   readonly document: D
@@ -64,7 +63,7 @@ export const snapshotCacheDefaults: SnapshotCacheOptions = {
 }
 
 export interface SnapshotCacheDeps<D> {
-  readonly redis: Redis
+  readonly redis: SnapshotRedis
   readonly redisKey: (key: string) => string
   /** L3. Null: there is no such key. Throws when it cannot tell. */
   readonly load: (key: string) => Promise<Snapshot<D> | null>

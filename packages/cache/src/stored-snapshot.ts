@@ -15,6 +15,16 @@ export interface StoredSnapshot extends Version {
   readonly document: unknown
 }
 
+/** What snapshots, progress and replies need of a connection; a {@link connectRedis} one has it. Each may reject. */
+export interface SnapshotRedis {
+  get(key: string): Promise<string | null>
+  set(key: string, text: string): Promise<unknown>
+  /** Answers 1 when stored, 0 when a newer snapshot is there; see {@link putSnapshotLua}. */
+  putSnapshot(key: string, epoch: number, version: number, stored: string, ttlMs: number): Promise<number>
+  /** Answers how many heard it. */
+  publish(channel: string, message: string): Promise<number>
+}
+
 /** An equal version is written: it renews the time and the expiry. */
 export const putSnapshotLua = `
 local epoch, version = string.match(redis.call('GETRANGE', KEYS[1], 0, 63), '^(%d+):(%d+):')

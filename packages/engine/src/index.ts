@@ -1,6 +1,7 @@
 export * from './batch.ts'
 export * from './decider.ts'
 export * from './faults.ts'
+export * from './partition-host.ts'
 export * from './partition-writer.ts'
 export * from './ports.ts'
 export * from './writer-interface.ts'

@@ -1,10 +1,11 @@
 /** A writer of a domain as small as can be, over twins of its ports. */
-import { createMemoryLog, createMemoryStore } from '@ironsys/testing/twins'
+import { setTimeout } from 'node:timers/promises'
+import { createMemoryDatabase, createMemoryLog, directWire, type Wire } from '@ironsys/testing/twins'
 import { expect, vi } from 'vitest'
 import type { Binding } from './batch.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
 import { startPartitionWriter } from './partition-writer.ts'
-import type { CommittedBatch, EventPublisher, OutboxSegment, Scheduler } from './ports.ts'
+import type { BatchEffects, CommittedBatch, EventPublisher, OutboxSegment, Scheduler } from './ports.ts'
 import { defaultWriterOptions, type WriterMode, type WriterOptions } from './writer-interface.ts'
 
 // Piles of units. `put` makes a row, `take` removes it by row id, `stir` is remembered.
@@ -96,15 +97,44 @@ const binding: Binding<PileEvent> = {
 }
 
 export const id = { topic: 'piles', partition: 0 }
-const atOnce: Scheduler = { nowMs: () => 0, delay: async () => {} }
 
-export function world(options: Partial<WriterOptions> = {}) {
+const COMMIT_MS = 5
+
+/** A real commit outlasts the prefetch of the next batch, which then sees the state before it. */
+export const slowCommits: Wire = async (request, work) => {
+  if (request === 'commit') await setTimeout(COMMIT_MS)
+  return directWire(request, work)
+}
+
+type Effects = BatchEffects<PileEvent, Pile, Row, Outcome>
+
+interface WorldOptions extends Partial<WriterOptions> {
+  /** What the database refuses beyond what it always refuses. */
+  readonly refuses?: (effects: Effects) => string | null
+}
+
+export function world({ refuses = () => null, ...options }: WorldOptions = {}) {
   const log = createMemoryLog()
-  const store = createMemoryStore<PileEvent, Pile, Row, Outcome>(decider.keyOfRow)
+  const database = createMemoryDatabase({ keyOfRow: decider.keyOfRow, refuses })
+  /** What happens to requests to the database; a test puts its own faults in. */
+  const network: { wire: Wire } = { wire: slowCommits }
+  const connected = database.connect({ clusterId: 'cluster', partitionCount: 2 }, (request, work) =>
+    network.wire(request, work),
+  )
+  const prefetchedKeys: string[] = []
+  const store: typeof connected = {
+    ...connected,
+    prefetch: (request) => {
+      prefetchedKeys.push(...request.keys)
+      return connected.prefetch(request)
+    },
+  }
   const batches: CommittedBatch<Pile, Outcome>[] = []
   const segments: OutboxSegment[] = []
   const modes: WriterMode[] = []
   const faults: string[] = []
+  const delaysMs: number[] = []
+  const scheduler: Scheduler = { nowMs: () => 0, delay: async (ms) => void delaysMs.push(ms) }
   const publisher: EventPublisher = {
     open: () => {},
     committed: (_id, segment) => segments.push(segment),
@@ -117,7 +147,7 @@ export function world(options: Partial<WriterOptions> = {}) {
       binding,
       store,
       publisher,
-      scheduler: atOnce,
+      scheduler,
       sink: { committed: (batch: CommittedBatch<Pile, Outcome>) => void batches.push(batch) },
       observer: {
         mode: (_id: unknown, mode: WriterMode) => void modes.push(mode),
@@ -131,23 +161,24 @@ export function world(options: Partial<WriterOptions> = {}) {
     log.append(JSON.stringify({ type: 'put', id: name, key, units, ...more }))
   const take = (name: string, more: object = {}) =>
     log.append(JSON.stringify({ type: 'take', id: name, key: 'k', units: 0, ...more }))
-  const applied = (offset: number) => vi.waitFor(() => expect(store.progress(id).nextOffset).toBe(offset))
+  const applied = (offset: number) => vi.waitFor(() => expect(database.progress(id).nextOffset).toBe(offset))
   const replies = () =>
     batches.flatMap((batch) => batch.replies.map((reply) => [reply.to, reply.outcome.code]))
-  return { log, store, batches, segments, modes, faults, start, put, take, applied, replies }
+  const observed = { batches, segments, modes, faults, delaysMs, prefetchedKeys }
+  return { log, database, network, ...observed, start, put, take, applied, replies }
 }
 
 /** Every version of every key once and in order, state equal to the sum of the ledger. */
-export function expectConsistent({ store }: ReturnType<typeof world>): void {
+export function expectConsistent({ database }: ReturnType<typeof world>): void {
   const versions = new Map<string, number>()
   const sums = new Map<string, number>()
-  for (const { key, event, after } of store.ledger) {
+  for (const { key, event, after } of database.ledger) {
     expect(after.version).toBe((versions.get(key) ?? 0) + 1)
     versions.set(key, after.version)
     const change = event.type === 'put' ? event.units : event.type === 'take' ? -event.units : 0
     sums.set(key, (sums.get(key) ?? 0) + change)
   }
-  for (const [key, header] of store.headers) {
+  for (const [key, header] of database.headers) {
     expect(header).toEqual({ version: versions.get(key), units: sums.get(key) })
   }
 }

@@ -1,7 +1,6 @@
 /** The writer against twins: what it commits, what leaves, and who may. */
 import { describe, expect, test, vi } from 'vitest'
-import { FencedError } from './faults.ts'
-import { expectConsistent, id, world } from './partition-writer.fixture.ts'
+import { expectConsistent, id, slowCommits, world } from './partition-writer.fixture.ts'
 
 describe('a writer', () => {
   test('applies commands in offset order and tells only after the commit', async () => {
@@ -12,7 +11,7 @@ describe('a writer', () => {
     const { writer, reader } = w.start()
     await w.applied(3)
     await writer.close()
-    expect(w.store.headers.get('k')).toEqual({ units: 8, version: 2 })
+    expect(w.database.headers.get('k')).toEqual({ units: 8, version: 2 })
     expect(w.replies()).toEqual([
       ['api/1', 'at 1800000000000'],
       ['api/2', 'full'],
@@ -36,7 +35,7 @@ describe('a writer', () => {
     const second = w.start()
     await w.applied(7)
     await second.writer.close()
-    expect(w.store.headers.get('k')).toEqual({ units: 10, version: 2 })
+    expect(w.database.headers.get('k')).toEqual({ units: 10, version: 2 })
     expectConsistent(w)
   })
 
@@ -50,18 +49,19 @@ describe('a writer', () => {
     await w.applied(4)
     await writer.close()
     expect(w.replies().map(([, code]) => code)).toEqual(['taken', 'nothing', 'nothing'])
-    expect(w.store.headers.get('k')).toEqual({ units: 0, version: 2 })
+    expect(w.database.headers.get('k')).toEqual({ units: 0, version: 2 })
   })
 
   test('remembers the outcome of what is idempotent neither by id nor by state', async () => {
     const w = world({ batchRecordsMax: 2 })
     const stir = JSON.stringify({ type: 'stir', id: 's', key: 'k', units: 0, reply_to: 'api' })
-    for (let i = 0; i < 5; i++) w.log.append(stir)
+    for (let i = 0; i < 5; i++) w.log.append(stir, 1000 + i)
     const { writer } = w.start()
     await w.applied(5)
     await writer.close()
-    expect(w.store.headers.get('k')?.version).toBe(1)
+    expect(w.database.headers.get('k')?.version).toBe(1)
     expect(w.replies()).toHaveLength(5)
+    expect(w.faults).toEqual([])
   })
 
   test('never lets time go back', async () => {
@@ -85,20 +85,35 @@ describe('a writer', () => {
       await w.applied(i + 1)
     }
     await writer.close()
-    expect(w.store.prefetchedKeys).toEqual(['k'])
+    expect(w.prefetchedKeys).toEqual(['k'])
+  })
+
+  test('keeps the headers used last, as many as it may, and asks again for the others', async () => {
+    const w = world({ cachedKeysMax: 2 })
+    const { writer } = w.start()
+    for (const [offset, key] of ['k1', 'k2', 'k1', 'k3', 'k1', 'k2'].entries()) {
+      // 101 units are too many: their key is looked at and not changed.
+      w.put(`row-${offset}`, offset === 2 ? 101 : 1, key)
+      await w.applied(offset + 1)
+    }
+    await writer.close()
+    expect(w.prefetchedKeys).toEqual(['k1', 'k2', 'k3', 'k2'])
   })
 
   test('commits the batch in hand when it is closed', async () => {
     const w = world()
     const held = Promise.withResolvers<void>()
-    w.store.beforeCommit = () => held.promise
+    w.network.wire = async (request, work) => {
+      if (request === 'commit') await held.promise
+      return slowCommits(request, work)
+    }
     w.put('a')
     const { writer } = w.start()
-    await vi.waitFor(() => expect(w.store.prefetchedKeys).toEqual(['k']))
+    await vi.waitFor(() => expect(w.prefetchedKeys).toEqual(['k']))
     const closing = writer.close()
     held.resolve()
     await closing
-    expect(w.store.progress(id).nextOffset).toBe(1)
+    expect(w.database.progress(id).nextOffset).toBe(1)
   })
 })
 
@@ -111,14 +126,15 @@ describe('the fence', () => {
     expect(ended).toBe('fenced')
     await w.applied(200)
     await Promise.all([one.writer.close(), two.writer.close()])
-    expect(w.store.ledger).toHaveLength(150)
+    expect(w.database.ledger).toHaveLength(150)
     expectConsistent(w)
   })
 
   test('a fenced writer publishes nothing of what it decided', async () => {
     const w = world()
-    w.store.beforeCommit = () => {
-      throw new FencedError('somebody else')
+    w.network.wire = (request, work) => {
+      if (request === 'commit') w.database.raiseEpoch(id)
+      return slowCommits(request, work)
     }
     w.put('a', 1, 'k', { reply_to: 'api' })
     const { writer, reader } = w.start()
@@ -132,17 +148,19 @@ describe('a commit whose outcome is unknown', () => {
     'that broke %s the commit is found out and takes effect once',
     async (when) => {
       const w = world({ batchRecordsMax: 2 })
-      let broken = 0
-      const breakDown = () => {
-        if (broken++ % 2 === 0) throw new Error('connection lost')
+      let commits = 0
+      w.network.wire = async (request, work) => {
+        const breaks = request === 'commit' && commits++ % 2 === 0
+        if (breaks && when === 'before') throw new Error('connection lost')
+        const answer = await slowCommits(request, work)
+        if (breaks) throw new Error('connection lost')
+        return answer
       }
-      if (when === 'before') w.store.beforeCommit = breakDown
-      else w.store.afterCommit = breakDown
       for (let i = 0; i < 9; i++) w.put(`row-${i}`, 1)
       const { writer } = w.start()
       await w.applied(9)
       await writer.close()
-      expect(w.store.headers.get('k')).toEqual({ units: 9, version: 9 })
+      expect(w.database.headers.get('k')).toEqual({ units: 9, version: 9 })
       expect(w.faults.length).toBeGreaterThan(2)
       expectConsistent(w)
     },
@@ -151,13 +169,31 @@ describe('a commit whose outcome is unknown', () => {
   test('wakes a writer that waits for records', async () => {
     const w = world()
     let attempts = 0
-    w.store.beforeCommit = () => {
-      if (attempts++ < 3) throw new Error('connection lost')
+    w.network.wire = async (request, work) => {
+      if (request === 'commit' && attempts++ < 3) throw new Error('connection lost')
+      return slowCommits(request, work)
     }
     w.put('a')
     const { writer } = w.start()
     await w.applied(1)
     await writer.close()
     expect(w.modes.filter((mode) => mode === 'opening')).toHaveLength(4)
+  })
+
+  test('is waited for longer and longer up to a limit, and as at first after a success', async () => {
+    const w = world({ retryDelayMs: 50, retryDelayMaxMs: 150 })
+    let failuresLeft = 4
+    w.network.wire = async (request, work) => {
+      if (request === 'commit' && failuresLeft-- > 0) throw new Error('connection lost')
+      return slowCommits(request, work)
+    }
+    w.put('a')
+    const { writer } = w.start()
+    await w.applied(1)
+    failuresLeft = 1
+    w.put('b')
+    await w.applied(2)
+    await writer.close()
+    expect(w.delaysMs).toEqual([50, 100, 150, 150, 50])
   })
 })

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { LogRecord, PartitionLog } from '@ironsys/engine'
 import { createTcpProxy, type TcpProxy, testServices } from '@ironsys/testing'
-import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
 import { createLogAdmin } from './admin.ts'
 import type { KafkaSettings } from './client.ts'
-import { type ConsumerOptions, createCommandConsumer } from './consumer.ts'
+import { createCommandConsumer } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
 import { directSettings, makeTopic, proxyToBroker, settingsThrough } from './log-under-test.ts'
 import { createCommandProducer } from './producer.ts'
 
@@ -76,31 +76,6 @@ async function take(log: PartitionLog, count: number, atOnce = 1000): Promise<Lo
 const offsetsOf = (records: readonly LogRecord[]) => records.map(({ offset }) => offset)
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n)
 
-async function removeBelow(topic: string, offset: number): Promise<void> {
-  const { brokers } = directSettings()
-  const admin = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING }).admin()
-  await admin.connect()
-  await admin.fetchTopicOffsets(topic)
-  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] })
-  await admin.disconnect()
-}
-
-test('reads what was appended, at the offset and log time that the producer was told', async () => {
-  const topic = await makeTopic(2)
-  const appended = await append(topic, 1, 25)
-  const { consumer, log } = consume(topic)
-  await consumer.start()
-  expect(await log(1).bounds()).toEqual({ low: 0, high: 25 })
-  expect(await log(0).bounds()).toEqual({ low: 0, high: 0 })
-  log(1).seek(0)
-  const records = await take(log(1), 25, 10)
-  expect(records.map(({ offset, timeMs }) => ({ offset, timeMs }))).toEqual(appended)
-  expect(records[0]?.key?.toString()).toBe('k')
-  const waiting = log(1).next(10)
-  const [late] = await append(topic, 1, 1)
-  expect((await waiting)?.map(({ offset }) => offset)).toEqual([late?.offset])
-})
-
 test('seeks back and forth, also while records are on their way', async () => {
   const topic = await makeTopic(1)
   await append(topic, 0, 3000, 500)
@@ -136,28 +111,6 @@ test('a slow partition is held back and does not hold back another', async () =>
     expect(offsetsOf(await take(log(1), 1))).toEqual([n])
   }
   expect(offsetsOf(await take(log(0), 1999))).toEqual(range(1, 1999))
-})
-
-test('records that retention removed show as a hole, again and again, not as an endless wait', async () => {
-  const topic = await makeTopic(1)
-  await append(topic, 0, 10)
-  await removeBelow(topic, 6)
-  const { consumer, log } = consume(topic)
-  await consumer.start()
-  expect(await log(0).bounds()).toEqual({ low: 6, high: 10 })
-  for (let attempt = 0; attempt < 3; attempt++) {
-    log(0).seek(2)
-    expect(offsetsOf(await take(log(0), 4))).toEqual([6, 7, 8, 9])
-  }
-})
-
-test('a position beyond the end of the log fails loudly when records come in below it', async () => {
-  const topic = await makeTopic(1)
-  await append(topic, 0, 5)
-  const { consumer, log } = consume(topic)
-  await consumer.start()
-  log(0).seek(100)
-  await expect(log(0).next(10)).rejects.toThrow(/lost its tail/)
 })
 
 test('two members share the partitions, and the one that stays takes over', async () => {

@@ -10,50 +10,20 @@
  *    a connection was lost in between: the writer then compares the log with its progress, as at any takeover.
  * 4. Everything that is not hopeless is recovered from by leaving and joining again, for as long as it takes.
  */
-import { LogUnavailableError, type PartitionLog } from '@ironsys/engine'
-import { createLogAdmin, type LogAdmin } from './admin.ts'
+import { LogUnavailableError } from '@ironsys/engine'
+import { createLogAdmin } from './admin.ts'
 import { endedWithin, type KafkaSettings, pause, reasonOf } from './client.ts'
 import { isHopeless } from './consumer-faults.ts'
-import { type ConsumerSession, createSession, type SessionOptions } from './consumer-session.ts'
-import { BufferedPartitionLog, type BufferLimits, type PartitionFetcher } from './partition-log.ts'
+import {
+  type ConsumerConnection,
+  type ConsumerHandlers,
+  type ConsumerOptions,
+  defaultConsumerOptions,
+} from './consumer-options.ts'
+import { type ConsumerSession, createSession } from './consumer-session.ts'
+import { BufferedPartitionLog, type PartitionFetcher } from './partition-log.ts'
 
-export interface ConsumerOptions extends BufferLimits, Omit<SessionOptions, 'groupId' | 'topic'> {
-  /** How often the group's offsets are committed, for lag tools, milliseconds. */
-  readonly commitIntervalMs: number
-  /** How long `start` goes on trying, milliseconds; later failures are tried for as long as it takes. */
-  readonly startTimeoutMs: number
-  /** First and longest wait before joining again after a failure, milliseconds; doubles in between. */
-  readonly restartDelayMs: number
-  readonly restartDelayMaxMs: number
-}
-
-const MIB = 1024 * 1024
 const LAST_COMMIT_TIMEOUT_MS = 2000
-
-export const defaultConsumerOptions: ConsumerOptions = {
-  // The least a broker allows by default (group.min.session.timeout.ms); a killed worker's partitions move after it.
-  sessionTimeoutMs: 6000,
-  heartbeatIntervalMs: 1500,
-  maxWaitMs: 100,
-  maxFetchBytes: 4 * MIB,
-  maxFetchBytesPerPartition: MIB,
-  stuckAfterMs: 30_000,
-  // For 12 partitions at once within a worker's memory; half of it is more than a writer decides in `maxWaitMs`.
-  maxBufferedRecords: 6000,
-  maxBufferedBytes: 2 * MIB,
-  commitIntervalMs: 5000,
-  startTimeoutMs: 20_000,
-  restartDelayMs: 200,
-  restartDelayMaxMs: 2000,
-}
-
-export interface ConsumerHandlers {
-  assigned(log: PartitionLog, partition: number): void
-  /** Its log's `next` resolves to null from now on. */
-  revoked(partition: number): void
-  /** The consumer has given up: credentials, rights or protocol are wrong. */
-  crashed(error: Error): void
-}
 
 export interface ConsumerSettings extends KafkaSettings {
   readonly groupId: string
@@ -77,14 +47,29 @@ export function createCommandConsumer(
   handlers: ConsumerHandlers,
   options: Partial<ConsumerOptions> = {},
 ): CommandConsumer {
-  return new GroupConsumer(settings, handlers, { ...defaultConsumerOptions, ...options })
+  const all = { ...defaultConsumerOptions, ...options }
+  const { groupId, topic } = settings
+  const connection: ConsumerConnection = {
+    admin: createLogAdmin(settings),
+    openSession: (events) => createSession(settings, { ...all, groupId, topic }, events),
+  }
+  return createConsumerOn(connection, settings, handlers, all)
+}
+
+export function createConsumerOn(
+  connection: ConsumerConnection,
+  settings: Pick<ConsumerSettings, 'topic' | 'logger'>,
+  handlers: ConsumerHandlers,
+  options: ConsumerOptions = defaultConsumerOptions,
+): CommandConsumer {
+  return new GroupConsumer(connection, settings, handlers, options)
 }
 
 class GroupConsumer implements CommandConsumer {
-  readonly #settings: ConsumerSettings
+  readonly #connection: ConsumerConnection
+  readonly #settings: Pick<ConsumerSettings, 'topic' | 'logger'>
   readonly #handlers: ConsumerHandlers
   readonly #options: ConsumerOptions
-  readonly #admin: LogAdmin
   readonly #logs = new Map<number, BufferedPartitionLog>()
   /** Offsets to be committed for the group. */
   readonly #acknowledged = new Map<number, number>()
@@ -96,17 +81,22 @@ class GroupConsumer implements CommandConsumer {
   #renewalPlanned = false
   #commitTimer: NodeJS.Timeout | undefined
 
-  constructor(settings: ConsumerSettings, handlers: ConsumerHandlers, options: ConsumerOptions) {
+  constructor(
+    connection: ConsumerConnection,
+    settings: Pick<ConsumerSettings, 'topic' | 'logger'>,
+    handlers: ConsumerHandlers,
+    options: ConsumerOptions,
+  ) {
+    this.#connection = connection
     this.#settings = settings
     this.#handlers = handlers
     this.#options = options
-    this.#admin = createLogAdmin(settings)
   }
 
   async start(): Promise<void> {
     if (this.#mode !== 'new') throw new Error(`the consumer is ${this.#mode}`)
     const { topic } = this.#settings
-    if ((await this.#admin.describe(topic)) === null)
+    if ((await this.#connection.admin.describe(topic)) === null)
       throw new LogUnavailableError(`topic ${topic} is missing`)
     this.#mode = 'running'
     try {
@@ -135,22 +125,18 @@ class GroupConsumer implements CommandConsumer {
       await this.#reopening
       this.#revokeAll()
     }
-    await this.#admin.close()
+    await this.#connection.admin.close()
   }
 
   // ---------------------------------------------------------------------------------- sessions
 
   async #open(): Promise<void> {
-    const session = createSession(
-      this.#settings,
-      { ...this.#options, groupId: this.#settings.groupId, topic: this.#settings.topic },
-      {
-        joined: (memberId, partitions) => this.#joined(memberId, partitions),
-        records: (partition, records, logEnd) => this.#logs.get(partition)?.deliver(records, logEnd),
-        connectionLost: () => this.#planRenewal(),
-        crashed: (error) => this.#crashed(error),
-      },
-    )
+    const session = this.#connection.openSession({
+      joined: (memberId, partitions) => this.#joined(memberId, partitions),
+      records: (partition, records, logEnd) => this.#logs.get(partition)?.deliver(records, logEnd),
+      connectionLost: () => this.#planRenewal(),
+      crashed: (error) => this.#crashed(error),
+    })
     this.#session = session
     try {
       await session.start()
@@ -274,7 +260,7 @@ class GroupConsumer implements CommandConsumer {
       resume: () => this.#session?.resume(partition),
       acknowledge: (nextOffset) => this.#acknowledged.set(partition, nextOffset),
       bounds: async () => {
-        const bounds = (await this.#admin.offsets(this.#settings.topic)).get(partition)
+        const bounds = (await this.#connection.admin.offsets(this.#settings.topic)).get(partition)
         if (bounds === undefined) throw new LogUnavailableError(`partition ${partition} has no offsets`)
         return bounds
       },

@@ -6,13 +6,15 @@ export {
   type TopicPlan,
 } from './admin.ts'
 export type { KafkaLogger, KafkaSettings } from './client.ts'
+export { type CommandConsumer, createCommandConsumer, createConsumerOn } from './consumer.ts'
 export {
-  type CommandConsumer,
+  type ConsumerConnection,
   type ConsumerHandlers,
   type ConsumerOptions,
-  createCommandConsumer,
   defaultConsumerOptions,
-} from './consumer.ts'
-export { type CommandProducer, createCommandProducer } from './producer.ts'
+} from './consumer-options.ts'
+export type { ConsumerSession, SessionEvents } from './consumer-session.ts'
+export type { ProduceLink } from './produce-link.ts'
+export { type CommandProducer, createCommandProducer, createProducerOn } from './producer.ts'
 export { defaultProducerOptions, type ProducerObserver, type ProducerOptions } from './producer-options.ts'
 export type { SocketFactory } from './sockets.ts'

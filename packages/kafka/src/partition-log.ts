@@ -87,8 +87,10 @@ export class BufferedPartitionLog implements PartitionLog {
   deliver(records: readonly LogRecord[], logEnd: number): void {
     if (this.#ended !== null) return
     const position = this.#position
-    const fresh = position === null ? records : records.filter((record) => record.offset >= position)
-    if (position !== null && fresh.length < records.length && logEnd < position) {
+    // kafkajs began at the group's offset before the pause took effect; a seek fetches again.
+    if (position === null) return
+    const fresh = records.filter((record) => record.offset >= position)
+    if (fresh.length < records.length && logEnd < position) {
       this.#end(lostTail(this.#partition, position, logEnd))
       return
     }
@@ -157,7 +159,7 @@ export class BufferedPartitionLog implements PartitionLog {
   }
 
   #resume(): void {
-    if (!this.#paused || this.#ended !== null) return
+    if (!this.#paused || this.#position === null || this.#ended !== null) return
     this.#paused = false
     this.#fetcher.resume()
   }

@@ -38,6 +38,16 @@ test('fetches nothing before it knows from where', () => {
   expect(calls).toEqual(['pause', 'seek 5', 'resume'])
 })
 
+test('a reader that waits before it has said from where gets what comes after it has', async () => {
+  const waiting = log.next(10)
+  log.deliver(records(0, 3), 8)
+  expect(calls).toEqual([])
+  log.seek(5)
+  expect(calls).toEqual(['seek 5', 'resume'])
+  log.deliver(records(5, 6), 8)
+  expect(offsets(await waiting)).toEqual([5, 6])
+})
+
 test('hands out what was delivered, and waits for what was not', async () => {
   log.seek(0)
   log.deliver(records(0, 2), 3)

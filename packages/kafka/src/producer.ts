@@ -9,7 +9,7 @@ import { AppendQueue } from './append-queue.ts'
 import { endedWithin, type KafkaSettings } from './client.ts'
 import { sendInOrder } from './ordered-send.ts'
 import { unavailable } from './produce-faults.ts'
-import { createProduceLink } from './produce-link.ts'
+import { createProduceLink, type ProduceLink } from './produce-link.ts'
 import {
   checkProducerOptions,
   defaultProducerOptions,
@@ -38,9 +38,18 @@ export function createCommandProducer(
   observer: ProducerObserver = silent,
 ): CommandProducer {
   const all: ProducerOptions = { ...defaultProducerOptions, ...options }
-  checkProducerOptions(all)
   const link = createProduceLink(settings, all.requestTimeoutMs)
-  const queue = new AppendQueue(link, all, reachability(settings, observer))
+  return createProducerOn(link, all, reachability(settings, observer))
+}
+
+/** The producer on a link that is already there: on kafkajs, or on the simulator's log. */
+export function createProducerOn(
+  link: ProduceLink,
+  all: ProducerOptions = defaultProducerOptions,
+  observer: ProducerObserver = silent,
+): CommandProducer {
+  checkProducerOptions(all)
+  const queue = new AppendQueue(link, all, observer)
   const closing = new AbortController()
   return {
     append: (id, key, value) => queue.append(id, key, value),

@@ -1,243 +1,82 @@
-import type { BatchEffects, DomainEvent, Header, PartitionId, Progress } from '@ironsys/engine'
-import { DataError, FencedError, LogIdentityError } from '@ironsys/engine'
-import { createTestDatabase, type TestDatabase } from '@ironsys/testing'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { checkDeployment, ensureTimePartitions, registerIdKey } from './deployment.ts'
+/** Postgres, with the tables of reservations, under the contract that its twin keeps. */
+import { DataError, type DeadLetterCode, FencedError, type PartitionId } from '@ironsys/engine'
+import { reservationTables } from '@ironsys/reservations'
+import { createTestDatabase } from '@ironsys/testing'
+import { storeContract } from '@ironsys/testing/contract-suites'
+import { expect, test } from 'vitest'
 import { createOutboxStore } from './outbox-store.ts'
-import { createPartitionStore, type DomainTables } from './partition-store.ts'
+import { createPartitionStore } from './partition-store.ts'
 import { createPool, type Pool } from './pool.ts'
-import { queryAll, transact } from './transaction.ts'
 
-type Effects = BatchEffects<DomainEvent, Header, string, object>
-
-/** A domain of one table of names: the engine's part of the transaction is what is looked at here. */
-const tables: DomainTables<DomainEvent, Header, string, object> = {
-  prefetch: () => ({ name: 'nothing', text: `SELECT '[]'::json AS headers, '[]'::json AS rows`, values: [] }),
-  read: () => ({ headers: new Map(), rows: new Map() }),
-  save: ({ rows }) => [
-    {
-      name: 'names-insert',
-      text: 'INSERT INTO names SELECT * FROM unnest($1::text[])',
-      values: [[...rows.values()].map((change) => change.row)],
-    },
-  ],
-  readOutcome: (json) => ({ json }),
-}
-
-const identity = { clusterId: 'cluster-a', partitionCount: 12 }
-let database: TestDatabase
-let pool: Pool
-let partition = 0
-
-beforeAll(async () => {
-  database = await createTestDatabase()
-  pool = createPool(database.url, { applicationName: 'test', maxConnections: 4 })
-  await pool.query('CREATE TABLE names (name text PRIMARY KEY CHECK (length(name) < 10))')
-})
-
-afterAll(async () => {
-  await pool.end()
-  await database.drop()
-})
-
-beforeEach(async () => {
-  partition++
-  await pool.query('TRUNCATE names')
-})
-
-const store = () => createPartitionStore(pool, tables, identity)
-const idNow = (): PartitionId => ({ topic: 'things', partition })
-const names = async () =>
-  (await pool.query<{ name: string }>('SELECT name FROM names ORDER BY 1')).rows.map((row) => row.name)
-
-function effects(from: Progress, rows: readonly string[], more: Partial<Effects> = {}): Effects {
+storeContract(async () => {
+  const database = await createTestDatabase()
+  // As the worker has it.
+  const pool = createPool(database.url, { applicationName: 'test', maxConnections: 4, keyLookupsOnly: true })
   return {
-    id: idNow(),
-    from,
-    to: {
-      ...from,
-      nextOffset: from.nextOffset + Math.max(1, rows.length),
-      logTimeMs: 1_800_000_000_123,
-      lastRecord: { digest: 'd', timeMs: 1_800_000_000_123 },
+    connect: (log) => ({ ...createPartitionStore(pool, reservationTables, log), ...createOutboxStore(pool) }),
+    raiseEpoch: (id) => raiseEpoch(pool, id),
+    deadLetters: (id) => deadLetters(pool, id),
+    ledger: (slotId) => ledger(pool, slotId),
+    close: async () => {
+      await pool.end()
+      await database.drop()
     },
-    headers: new Map(),
-    rows: new Map(rows.map((row) => [row, { row, created: true }])),
-    ledger: [],
-    remembered: [],
-    deadLetters: [],
-    segment: null,
-    ...more,
   }
+})
+
+async function raiseEpoch(pool: Pool, { topic, partition }: PartitionId): Promise<number> {
+  const { rows } = await pool.query<{ epoch: string }>(
+    `UPDATE partition_progress SET epoch = nextval('epochs') WHERE topic = $1 AND partition = $2 RETURNING epoch`,
+    [topic, partition],
+  )
+  return Number(rows[0]?.epoch)
 }
 
-describe('the fence', () => {
-  test('starts at 0 and moves with each commit, as one transaction', async () => {
-    const from = await store().open(idNow())
-    expect(from).toEqual({ nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 })
-    const batch = effects(from, ['ann', 'bob'])
-    await store().commit(batch)
-    expect(await store().open(idNow())).toEqual(batch.to)
-    expect(await names()).toEqual(['ann', 'bob'])
-  })
+interface LetterRow {
+  readonly offset: string
+  readonly at: Date
+  readonly command_id: string | null
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly code: DeadLetterCode
+  readonly detail: string
+}
 
-  test('of two writers at the same place one commits, the other commits nothing', async () => {
-    const from = await store().open(idNow())
-    const results = await Promise.allSettled([
-      store().commit(effects(from, ['ann'])),
-      store().commit(effects(from, ['bob'])),
-    ])
-    const lost = results.filter((result) => result.status === 'rejected')
-    expect(lost).toHaveLength(1)
-    expect(lost[0]?.reason).toBeInstanceOf(FencedError)
-    expect(await names()).toHaveLength(1)
-  })
+async function deadLetters(pool: Pool, { topic, partition }: PartitionId) {
+  const { rows } = await pool.query<LetterRow>(
+    `SELECT "offset", at, command_id, key, value, code, detail FROM dead_letters
+      WHERE topic = $1 AND partition = $2 ORDER BY "offset"`,
+    [topic, partition],
+  )
+  return rows.map(({ offset, at, command_id, ...letter }) => ({
+    ...letter,
+    offset: Number(offset),
+    atMs: at.getTime(),
+    commandId: command_id,
+  }))
+}
 
-  test('comes before everything else: a fenced batch of bad data is fenced, not bisected', async () => {
-    const from = await store().open(idNow())
-    await store().commit(effects(from, ['ann']))
-    await expect(store().commit(effects(from, ['a-name-that-is-too-long']))).rejects.toBeInstanceOf(
-      FencedError,
-    )
-  })
-
-  test('stops a writer of an older epoch', async () => {
-    const from = await store().open(idNow())
-    await pool.query(`UPDATE partition_progress SET epoch = nextval('epochs') WHERE partition = ${partition}`)
-    await expect(store().commit(effects(from, ['ann']))).rejects.toBeInstanceOf(FencedError)
-    expect(await names()).toEqual([])
-  })
-
-  test('is its own: a fenced connection is as good as new afterwards', async () => {
-    const from = await store().open(idNow())
-    await store().commit(effects(from, ['ann']))
-    for (let i = 0; i < 8; i++) {
-      await expect(store().commit(effects(from, ['bob']))).rejects.toBeInstanceOf(FencedError)
-    }
-    const now = await store().open(idNow())
-    await store().commit(effects(now, ['cyd']))
-    expect(await names()).toEqual(['ann', 'cyd'])
-  })
-})
-
-describe('a batch that the database refuses', () => {
-  test.each([
-    ['a duplicate', ['ann', 'bob']],
-    ['a violated check', ['a-name-that-is-too-long']],
-    ['a NUL character', ['a\0b']],
-  ])('for %s is a data error and leaves nothing', async (_what, rows) => {
-    const from = await store().open(idNow())
-    await store().commit(effects(from, ['ann']))
-    const now = await store().open(idNow())
-    await expect(store().commit(effects(now, rows))).rejects.toBeInstanceOf(DataError)
-    expect(await names()).toEqual(['ann'])
-    expect(await store().open(idNow())).toEqual(now)
-  })
-})
+async function ledger(pool: Pool, slotId: string) {
+  const { rows } = await pool.query<{ version: string; at: Date; type: string }>(
+    'SELECT version, at, type FROM slot_ledger WHERE slot_id = $1 ORDER BY version, at',
+    [slotId],
+  )
+  return rows.map(({ version, at, type }) => ({ version: Number(version), atMs: at.getTime(), type }))
+}
 
 test('a server that goes away is neither fenced nor a data error', async () => {
   const nobody = createPool('postgres://ironsys:x@127.0.0.1:1/ironsys', {
     applicationName: 'test',
     maxConnections: 1,
   })
-  const failure = await createPartitionStore(nobody, tables, identity)
-    .commit(effects({ nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 }, ['ann']))
+  const log = { clusterId: 'cluster', partitionCount: 1 }
+  const from = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 }
+  const nothing = { headers: new Map(), rows: new Map(), ledger: [], remembered: [], deadLetters: [] }
+  const failure = await createPartitionStore(nobody, reservationTables, log)
+    .commit({ id: { topic: 'commands', partition: 0 }, from, to: from, segment: null, ...nothing })
     .catch((error: unknown) => error)
   expect(failure).toBeInstanceOf(Error)
   expect(failure).not.toBeInstanceOf(FencedError)
   expect(failure).not.toBeInstanceOf(DataError)
   await nobody.end()
-})
-
-test('a connection cut inside the transaction leaves the pool usable', async () => {
-  const from = await store().open(idNow())
-  const cut = transact(pool, [
-    { name: 'cut', text: 'SELECT pg_terminate_backend(pg_backend_pid())', values: [] },
-    { name: 'cut-insert', text: `INSERT INTO names VALUES ('ann')`, values: [] },
-  ])
-  await expect(cut).rejects.toThrow()
-  await store().commit(effects(from, ['bob']))
-  expect(await names()).toEqual(['bob'])
-})
-
-test('remembered outcomes, dead letters and the outbox are part of the transaction', async () => {
-  const commandId = '11111111-1111-4111-8111-111111111111'
-  const from = await store().open(idNow())
-  const message = { topic: 'events', partition, key: 'k', value: '{"quote":"\\"","snow":"☃"}' }
-  await store().commit(
-    effects(from, [], {
-      remembered: [{ commandId, atMs: 1_800_000_000_000, outcome: { code: 'ok' } }],
-      deadLetters: [
-        {
-          offset: 0,
-          atMs: 1,
-          commandId,
-          key: Buffer.from('k'),
-          value: null,
-          code: 'malformed',
-          detail: 'a\0b',
-        },
-      ],
-      segment: { firstSeq: 1, lastSeq: 1, messages: [message] },
-    }),
-  )
-  const { remembered } = await store().prefetch({ keys: [], rowIds: [], commandIds: [commandId] })
-  expect(remembered.get(commandId)).toEqual({ json: { code: 'ok' } })
-  const [letters] = await queryAll(pool, [
-    {
-      name: 'letters',
-      text: 'SELECT code, detail, key, value FROM dead_letters WHERE partition = $1',
-      values: [partition],
-    },
-  ])
-  expect(letters).toEqual([{ code: 'malformed', detail: 'a\\0b', key: Buffer.from('k'), value: null }])
-  const outbox = createOutboxStore(pool)
-  expect(await outbox.pendingSegments(idNow(), 0, 10)).toEqual([
-    { firstSeq: 1, lastSeq: 1, messages: [message] },
-  ])
-  await outbox.removePublished(idNow(), 1)
-  expect(await outbox.pendingSegments(idNow(), 0, 10)).toEqual([])
-})
-
-describe('the deployment', () => {
-  const mine = { topic: 'things', clusterId: 'cluster-a', partitionCount: 12, idKeyFingerprint: 'f1' }
-
-  test('is what the database was started with', async () => {
-    await store().open(idNow())
-    await registerIdKey(pool, 'f1')
-    await registerIdKey(pool, 'f2')
-    await expect(checkDeployment(pool, mine)).resolves.toBeUndefined()
-    await expect(checkDeployment(pool, { ...mine, idKeyFingerprint: null })).resolves.toBeUndefined()
-  })
-
-  test.each([
-    ['another cluster', { clusterId: 'cluster-b' }, 'cluster-b'],
-    ['another partition count', { partitionCount: 24 }, '24'],
-    ['another id key', { idKeyFingerprint: 'f2' }, 'ID_KEY'],
-  ])('refuses %s', async (_what, change, named) => {
-    const failure = await checkDeployment(pool, { ...mine, ...change }).catch((error: unknown) => error)
-    expect(failure).toBeInstanceOf(LogIdentityError)
-    expect(String(failure)).toContain(named)
-  })
-
-  test('a writer refuses another log too', async () => {
-    await store().open(idNow())
-    const other = createPartitionStore(pool, tables, { clusterId: 'cluster-a', partitionCount: 6 })
-    await expect(other.open(idNow())).rejects.toBeInstanceOf(LogIdentityError)
-  })
-})
-
-test('time partitions are made once, by as many as ask', async () => {
-  await Promise.all([ensureTimePartitions(pool), ensureTimePartitions(pool), ensureTimePartitions(pool)])
-  const [rows] = await queryAll(pool, [
-    {
-      name: 'partitions',
-      text: `SELECT inhparent::regclass::text AS parent, count(*)::int AS count FROM pg_inherits
-             WHERE inhparent IN ('slot_ledger'::regclass, 'applied_commands'::regclass) GROUP BY 1 ORDER BY 1`,
-      values: [],
-    },
-  ])
-  expect(rows).toEqual([
-    { parent: 'applied_commands', count: 9 },
-    { parent: 'slot_ledger', count: 4 },
-  ])
 })

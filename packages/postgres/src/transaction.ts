@@ -1,4 +1,4 @@
-/** Statements and transactions in one round trip each, whatever their number. */
+/** Statements and transactions in one round trip each, whatever their number; and one that decides as it goes. */
 import pg from 'pg'
 import type { Pool } from './pool.ts'
 
@@ -36,6 +36,36 @@ export async function transact(pool: Pool, statements: readonly Statement[]): Pr
   if (results.at(-1)?.command !== 'COMMIT') throw new Error('the transaction was rolled back')
 }
 
+export type RunStatement = (statement: Statement) => Promise<readonly Row[]>
+
+/**
+ * Runs `work` in one transaction, a round trip for each statement: for what must read before it knows what to write.
+ * Resolves when the commit is known; whatever `work` throws rolls it back and is thrown on. Between two statements
+ * `work` may take as long as the pool's idle-in-transaction timeout.
+ */
+export async function inTransaction<T>(pool: Pool, work: (run: RunStatement) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  const run: RunStatement = async ({ name, text, values }) =>
+    (await client.query<Row>({ name, text, values: [...values] })).rows
+  let over = false
+  try {
+    await run(begin)
+    const result = await work(run)
+    await run(commit)
+    over = true
+    return result
+  } catch (error) {
+    // Now, and not whenever the server notices that a connection was closed: others may wait for the locks.
+    over = await run(rollback).then(
+      () => true,
+      () => false,
+    )
+    throw error
+  } finally {
+    client.release(!over)
+  }
+}
+
 /** True when the server itself refused, so that the transaction is known not to have committed. */
 export function isServerError(error: unknown): error is pg.DatabaseError & { readonly code: string } {
   return error instanceof pg.DatabaseError && error.code !== undefined && !connectionLost(error.code)
@@ -43,6 +73,7 @@ export function isServerError(error: unknown): error is pg.DatabaseError & { rea
 
 const begin: Statement = { name: 'begin', text: 'BEGIN', values: [] }
 const commit: Statement = { name: 'commit', text: 'COMMIT', values: [] }
+const rollback: Statement = { name: 'rollback', text: 'ROLLBACK', values: [] }
 
 async function send(pool: Pool, statements: readonly Statement[]): Promise<readonly pg.QueryResult<Row>[]> {
   const client = await pool.connect()

@@ -87,6 +87,7 @@ export function reservationFromRow(json: unknown): Reservation {
   }
 }
 
-function msOf(column: string): string {
+/** Selects a timestamp as Unix milliseconds, under its own name. */
+export function msOf(column: string): string {
   return `(extract(epoch FROM ${column}) * 1000)::bigint AS ${column}`
 }

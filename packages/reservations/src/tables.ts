@@ -1,6 +1,6 @@
 /** How a batch of reservations is loaded and saved: one statement to load, one per table to save, whatever its size. */
 import type { CommandOutcome } from '@ironsys/contracts'
-import type { BatchEffects, PrefetchRequest } from '@ironsys/engine'
+import type { BatchEffects, PrefetchRequest, Progress } from '@ironsys/engine'
 import { timeText } from './documents.ts'
 import { readOutcome } from './outcomes.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
@@ -8,6 +8,11 @@ import type { Reservation, ReservationEvent, Slot } from './state.ts'
 import type { Statement } from './statement.ts'
 
 type Effects = BatchEffects<ReservationEvent, Slot, Reservation, CommandOutcome>
+
+/** The part of a batch that the domain's tables keep. */
+export type SavedState = Pick<Effects, 'headers' | 'rows' | 'ledger'> & {
+  readonly from: Pick<Progress, 'epoch'>
+}
 
 /** Satisfies `DomainTables` of packages/postgres. */
 export const reservationTables = { prefetch, read, save, readOutcome }
@@ -31,7 +36,7 @@ function read(answer: { readonly headers: readonly unknown[]; readonly rows: rea
   }
 }
 
-function save(effects: Effects): readonly Statement[] {
+function save(effects: SavedState): readonly Statement[] {
   return [
     ...insertSlots(effects),
     ...updateSlots(effects),
@@ -41,7 +46,7 @@ function save(effects: Effects): readonly Statement[] {
   ]
 }
 
-function insertSlots(effects: Effects): readonly Statement[] {
+function insertSlots(effects: SavedState): readonly Statement[] {
   const slots = [...effects.headers.values()]
     .filter((change) => change.created)
     .map((change) => change.header)
@@ -69,17 +74,20 @@ SELECT $1::bigint, * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[
   return [{ name: 'slots-insert', text, values }]
 }
 
-function updateSlots(effects: Effects): readonly Statement[] {
+function updateSlots(effects: SavedState): readonly Statement[] {
   const slots = [...effects.headers.values()]
     .filter((change) => !change.created)
     .map((change) => change.header)
   if (slots.length === 0) return []
   const text = `
-UPDATE slots SET epoch = $1, version = c.version, name = c.name, status = c.status, capacity = c.capacity,
-                 overbooking_bps = c.overbooking_bps, held = c.held, confirmed = c.confirmed
-  FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[])
-    AS c (id, version, name, status, capacity, overbooking_bps, held, confirmed)
- WHERE slots.id = c.id`
+WITH changed AS (
+  UPDATE slots SET epoch = $1, version = c.version, name = c.name, status = c.status, capacity = c.capacity,
+                   overbooking_bps = c.overbooking_bps, held = c.held, confirmed = c.confirmed
+    FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[])
+      AS c (id, version, name, status, capacity, overbooking_bps, held, confirmed)
+   WHERE slots.id = c.id
+  RETURNING 1)
+SELECT require_rows('slots', count(*), cardinality($2::uuid[])) FROM changed`
   const values = [
     effects.from.epoch,
     plainArray(slots.map((slot) => slot.id)),
@@ -91,7 +99,7 @@ UPDATE slots SET epoch = $1, version = c.version, name = c.name, status = c.stat
   return [{ name: 'slots-update', text, values }]
 }
 
-function insertReservations(effects: Effects): readonly Statement[] {
+function insertReservations(effects: SavedState): readonly Statement[] {
   const rows = [...effects.rows.values()].filter((change) => change.created).map((change) => change.row)
   if (rows.length === 0) return []
   const text = `
@@ -114,13 +122,16 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5
   return [{ name: 'reservations-insert', text, values }]
 }
 
-function updateReservations(effects: Effects): readonly Statement[] {
+function updateReservations(effects: SavedState): readonly Statement[] {
   const rows = [...effects.rows.values()].filter((change) => !change.created).map((change) => change.row)
   if (rows.length === 0) return []
   const text = `
-UPDATE reservations SET status = c.status, slot_version = c.slot_version, cancelled_at = c.cancelled_at
-  FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[]) AS c (id, status, slot_version, cancelled_at)
- WHERE reservations.id = c.id`
+WITH changed AS (
+  UPDATE reservations SET status = c.status, slot_version = c.slot_version, cancelled_at = c.cancelled_at
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[]) AS c (id, status, slot_version, cancelled_at)
+   WHERE reservations.id = c.id
+  RETURNING 1)
+SELECT require_rows('reservations', count(*), cardinality($1::uuid[])) FROM changed`
   const values = [
     plainArray(rows.map((row) => row.id)),
     plainArray(rows.map((row) => row.status)),
@@ -130,7 +141,7 @@ UPDATE reservations SET status = c.status, slot_version = c.slot_version, cancel
   return [{ name: 'reservations-update', text, values }]
 }
 
-function insertLedger(effects: Effects): readonly Statement[] {
+function insertLedger(effects: SavedState): readonly Statement[] {
   const entries = effects.ledger
   if (entries.length === 0) return []
   const text = `

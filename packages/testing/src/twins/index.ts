@@ -1,3 +1,6 @@
-/** Twins of the engine's ports, in memory: no servers, no time of their own. */
+/** Twins of the servers, in memory: no time and no faults of their own. */
+export * from './memory-database.ts'
 export * from './memory-log.ts'
-export * from './memory-store.ts'
+export * from './memory-redis.ts'
+export * from './reservation-tables.ts'
+export * from './wire.ts'

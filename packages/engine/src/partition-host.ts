@@ -7,7 +7,9 @@
  *    assigned gets a writer again. A wish to rejoin that comes while rejoining is not lost.
  * 3. A halted writer does not end the others. Its partition is tried again with the next assignment, by whoever gets it.
  */
-import type { PartitionLog, PartitionWriter, WriterEnding } from '@ironsys/engine'
+import type { PartitionWriter } from './partition-writer.ts'
+import type { PartitionLog } from './ports.ts'
+import type { WriterEnding } from './writer-interface.ts'
 
 export interface HostDeps {
   startWriter(partition: number, log: PartitionLog): PartitionWriter

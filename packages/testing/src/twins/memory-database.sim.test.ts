@@ -1,0 +1,24 @@
+import { reservationDecider } from '@ironsys/reservations'
+import { storeContract } from '../contract-suites/index.ts'
+import { createMemoryDatabase } from './memory-database.ts'
+import { refusedByReservationTables } from './reservation-tables.ts'
+
+storeContract(async () => {
+  const database = createMemoryDatabase({
+    keyOfRow: reservationDecider.keyOfRow,
+    refuses: refusedByReservationTables,
+  })
+  return {
+    connect: (log) => database.connect(log),
+    raiseEpoch: async (id) => database.raiseEpoch(id),
+    deadLetters: async ({ topic, partition }) =>
+      database.deadLetters
+        .filter(({ id }) => id.topic === topic && id.partition === partition)
+        .map(({ id: _id, ...letter }) => letter),
+    ledger: async (slotId) =>
+      database.ledger
+        .filter(({ key }) => key === slotId)
+        .map(({ after, atMs, event }) => ({ version: after.version, atMs, type: event.type })),
+    close: async () => {},
+  }
+})
