@@ -1,0 +1,41 @@
+/** The seeded simulator: a program of packages/testing. It needs no servers. */
+import { join } from 'node:path'
+import { checkout } from '@ironsys/local'
+import { readOptions } from '../arguments.ts'
+import { type Command, UsageFault } from '../command.ts'
+import { runNode } from '../programs.ts'
+
+export const simProgram = join(checkout, 'packages', 'testing', 'src', 'sim.ts')
+const COUNT_MAX = 1_000_000_000
+
+export const simCommand: Command = {
+  name: 'sim',
+  summary: 'simulate crashes and faults by seed and check every invariant',
+  usage: '[--seeds 1000] [--from 1] | --seed N | --mutants [--seeds 200]',
+  details: `The real engine, deciders, queues and caches run in virtual time on twins of Kafka, Postgres and Redis; the seed chooses
+every interleaving and every fault. The same seed gives the same run.
+
+  --seeds N    so many seeds, from 1 or from --from on, on all cores; fails when an invariant breaks in one
+  --seed N     one seed, with everything that happens in it
+  --mutants    plants known bugs, one after the other, and says in how many seeds each is found; fails when one is missed
+  --mutant M   with --seed or --seeds: the code with that bug`,
+  run: (args, { environment }) => {
+    const options = readOptions(args, {
+      seeds: { type: 'string' },
+      seed: { type: 'string' },
+      from: { type: 'string' },
+      mutants: { type: 'boolean', default: false },
+      mutant: { type: 'string' },
+    })
+    for (const name of ['seeds', 'seed', 'from'] as const) requireCount(name, options[name])
+    if (options.seed !== undefined && (options.seeds !== undefined || options.from !== undefined)) {
+      throw new UsageFault('--seed is one seed: it goes with neither --seeds nor --from')
+    }
+    return runNode(simProgram, args, { env: environment })
+  },
+}
+
+function requireCount(name: string, text: string | undefined): void {
+  const sound = text === undefined || (/^\d+$/.test(text) && Number(text) > 0 && Number(text) < COUNT_MAX)
+  if (!sound) throw new UsageFault(`--${name} must be a whole number from 1 to ${COUNT_MAX - 1}, not ${text}`)
+}

@@ -1,0 +1,99 @@
+/** The clients: they want things, ask an API, do not always learn the answer, and ask again as the docs tell them to. */
+import { replyAddress } from '@ironsys/contracts'
+import type { ApiProcess } from './api.ts'
+import { type Intent, writeCommand } from './commands.ts'
+import { commandTopic, type System } from './system.ts'
+
+/** A client that hears nothing for so long asks again, milliseconds. */
+const PATIENCE_MS = 7000
+const ATTEMPTS = 12
+/** A client that has its answer sends the same request once more: a double click, a retry that was late. */
+const SENT_AGAIN = 0.15
+const SENT_AGAIN_WITHIN_MS = [5, 60, 6000] as const
+/** Another one sends it twice at once. */
+const SENT_TWICE = 0.1
+
+export interface Accepted {
+  readonly commandId: string
+  readonly partition: number
+  /** The record that was acknowledged. */
+  readonly value: string
+}
+
+export class Clients {
+  readonly #system: System
+  readonly #apis: () => readonly ApiProcess[]
+  /** Every request that was answered 202. */
+  readonly accepted: Accepted[] = []
+  /** Intents that still wait for an answer. */
+  #waiting = 0
+  #requests = 0
+
+  constructor(system: System, apis: () => readonly ApiProcess[]) {
+    this.#system = system
+    this.#apis = apis
+  }
+
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** Asks after `delayMs`, and goes on until it is accepted or the client has had enough. */
+  ask(intent: Intent, delayMs: number): void {
+    const { random } = this.#system.timeline
+    this.#askOnce(intent, delayMs)
+    if (random.chance(SENT_TWICE)) this.#askOnce(intent, delayMs + random.integer(0, 10))
+  }
+
+  #askOnce(intent: Intent, delayMs: number): void {
+    const { timeline } = this.#system
+    this.#waiting++
+    timeline.schedule(timeline.world, delayMs, () => this.#attempt(intent, ATTEMPTS))
+  }
+
+  #attempt(intent: Intent, attemptsLeft: number): void {
+    const { timeline } = this.#system
+    const { random, world } = timeline
+    const api = random.pickAny(this.#apis())
+    let answered = false
+    const answer = (accepted: Accepted | null): void => {
+      if (answered) return
+      answered = true
+      patience.cancelled = true
+      if (accepted !== null) this.#accept(intent, accepted)
+      else if (attemptsLeft > 1)
+        timeline.schedule(world, random.integer(20, 1500), () => this.#attempt(intent, attemptsLeft - 1))
+      else this.#waiting--
+    }
+    const patience = timeline.schedule(world, PATIENCE_MS, () => answer(null))
+    if (api === undefined) return
+    timeline.schedule(api.actor, random.integer(1, 5), () => {
+      this.#handle(api, intent, (accepted) => {
+        timeline.schedule(world, random.integer(1, 5), () => answer(accepted))
+      })
+    })
+  }
+
+  /** What the edge does with a request. */
+  #handle(api: ApiProcess, intent: Intent, reply: (accepted: Accepted | null) => void): void {
+    const { timeline, checker, departures, partitions } = this.#system
+    const replyTo = replyAddress(api.actor.name, this.#requests++)
+    const { id, partition, logKey, value, meaning } = writeCommand(intent, replyTo, partitions)
+    checker.meanings.set(value, meaning)
+    departures.waiting.set(replyTo, id)
+    api.producer.append({ topic: commandTopic, partition }, logKey, value).then(
+      () => reply({ commandId: id, partition, value }),
+      (error: unknown) => {
+        timeline.say(() => `${id} is not known to be accepted: ${error}`, api.actor)
+        reply(null)
+      },
+    )
+  }
+
+  #accept(intent: Intent, accepted: Accepted): void {
+    const { random } = this.#system.timeline
+    this.accepted.push(accepted)
+    this.#waiting--
+    if (random.chance(SENT_AGAIN)) this.#askOnce(intent, random.integer(0, random.pick(SENT_AGAIN_WITHIN_MS)))
+  }
+}

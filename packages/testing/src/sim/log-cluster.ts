@@ -1,0 +1,155 @@
+/**
+ * Kafka as the adapters' connections see it: partitions, produce, fetch, and a consumer group that moves partitions
+ * between members. What is above the connections (queues, retries, buffers, rejoining) is the real code.
+ */
+import { topics } from '@ironsys/contracts'
+import type { LogRecord } from '@ironsys/engine'
+import type { ConsumerConnection, ProduceLink } from '@ironsys/kafka'
+import { createMemoryLog, type MemoryLog } from '../twins/index.ts'
+import { ConsumerGroup } from './consumer-group.ts'
+import { createSession } from './consumer-session.ts'
+import { createWire, Server } from './network.ts'
+import type { Actor, Timeline } from './timeline.ts'
+
+type TopicMessages = Parameters<ProduceLink['send']>[0]
+type ProduceAnswer = Awaited<ReturnType<ProduceLink['send']>>
+
+export interface Fetched {
+  readonly records: readonly LogRecord[]
+  /** The offset that the next record will get. */
+  readonly logEnd: number
+}
+
+/** What a fetch does that it should not, as probabilities. */
+export interface OddFetches {
+  /** It starts again further below. */
+  readonly redelivered: number
+  /** It leaves records out. */
+  readonly hole: number
+  /** A fetch that failed ends the session instead of being tried again. */
+  readonly crash: number
+}
+
+export const oddFetches: OddFetches = { redelivered: 0.02, hole: 0.01, crash: 0.1 }
+
+/** Hears of every record at the moment it is written. */
+export type AppendListener = (topic: string, partition: number, record: LogRecord) => void
+
+export class LogCluster {
+  readonly timeline: Timeline
+  readonly server = new Server({ name: 'kafka', latencyMs: [1, 8], slowMs: 4000, timeoutMs: 2000 })
+  readonly clusterId = 'simulated'
+  readonly partitions: number
+  readonly group: ConsumerGroup
+  odd: OddFetches = oddFetches
+  /** Grows whenever every connection breaks; a session compares it with what it was at its last poll. */
+  connectionEpoch = 0
+  /** What the broker's clock is ahead of virtual time, milliseconds; it may go back. */
+  clockSkewMs = 0
+  /** How often a batch of commands is acknowledged and not written. */
+  lieProbability = 0
+  /** Values that were acknowledged and not written. */
+  readonly neverWritten = new Set<string>()
+  readonly #logs = new Map<string, readonly MemoryLog[]>()
+  readonly #listener: AppendListener
+
+  constructor(timeline: Timeline, partitions: number, listener: AppendListener) {
+    this.timeline = timeline
+    this.partitions = partitions
+    this.#listener = listener
+    this.group = new ConsumerGroup(timeline, partitions)
+    for (const topic of Object.values(topics)) {
+      this.#logs.set(
+        topic,
+        Array.from({ length: partitions }, () => createMemoryLog()),
+      )
+    }
+  }
+
+  log(topic: string, partition: number): MemoryLog {
+    const log = this.#logs.get(topic)?.[partition]
+    if (log === undefined) throw new Error(`there is no partition ${partition} of ${topic}`)
+    return log
+  }
+
+  append(
+    topic: string,
+    partition: number,
+    key: string | Buffer | null,
+    value: string | Buffer | null,
+  ): number {
+    const log = this.log(topic, partition)
+    const offset = log.append(value, Math.floor(this.timeline.nowMs + this.clockSkewMs), key)
+    const record = log.records.at(-1)
+    if (record !== undefined) this.#listener(topic, partition, record)
+    return offset
+  }
+
+  fetch(topic: string, partition: number, position: number, maxRecords: number): Fetched {
+    const { records, high } = this.log(topic, partition)
+    const low = records[0]?.offset ?? high
+    // Out of range: kafkajs goes to the first record that is kept.
+    const from = position < low || position > high ? low : position
+    const start = from - low
+    return { records: records.slice(start, start + maxRecords), logEnd: high }
+  }
+
+  /** Every connection breaks: a restart, a new leader. */
+  breakConnections(): void {
+    this.connectionEpoch++
+  }
+
+  link(actor: Actor): ProduceLink {
+    const wire = createWire(this.timeline, actor, this.server)
+    let produceRequests = 0
+    return {
+      connect: () => wire('connect', () => undefined),
+      send: (topicMessages) => {
+        if (!this.server.down) produceRequests++
+        return wire('produce', () => this.#produce(topicMessages))
+      },
+      produceRequests: () => produceRequests,
+      close: async () => {},
+    }
+  }
+
+  connection(actor: Actor, group: ConsumerGroup = this.group): ConsumerConnection {
+    const topic = topics.reservationCommands
+    const wire = createWire(this.timeline, actor, this.server)
+    const bounds = () =>
+      Array.from({ length: this.partitions }, (_, partition) => {
+        const { records, high } = this.log(topic, partition)
+        return [partition, { low: records[0]?.offset ?? high, high }] as const
+      })
+    return {
+      admin: {
+        describe: () => wire('describe', () => ({ clusterId: this.clusterId, partitions: this.partitions })),
+        offsets: () => wire('offsets', () => new Map(bounds())),
+        close: async () => {},
+      },
+      openSession: (events) => createSession(this, group, actor, events),
+    }
+  }
+
+  #produce(topicMessages: TopicMessages): ProduceAnswer {
+    return topicMessages.flatMap(({ topic, messages }) => {
+      const answers = new Map<number, number>()
+      const lies = topic === topics.reservationCommands && this.timeline.random.chance(this.lieProbability)
+      for (const { partition = 0, key, value } of messages) {
+        const text = value === null ? null : value.toString()
+        if (lies) {
+          this.neverWritten.add(text ?? '')
+          answers.set(partition, answers.get(partition) ?? this.log(topic, partition).high)
+          this.timeline.say(() => `acknowledged and not written: ${text}`)
+        } else {
+          const offset = this.append(topic, partition, key?.toString() ?? null, text)
+          answers.set(partition, answers.get(partition) ?? offset)
+        }
+      }
+      const logAppendTime = String(Math.floor(this.timeline.nowMs + this.clockSkewMs))
+      return [...answers].map(([partition, offset]) => {
+        return { topicName: topic, partition, errorCode: 0, baseOffset: String(offset), logAppendTime }
+      })
+    })
+  }
+}

@@ -1,0 +1,77 @@
+/** Reading the log, and writing it. */
+import { edit, type Mutant } from './mutant.ts'
+
+const writer = 'packages/engine/src/partition-writer.ts'
+const batch = 'packages/engine/src/batch.ts'
+const reader = 'packages/engine/src/record-reader.ts'
+
+export const logMutants: readonly Mutant[] = [
+  {
+    name: 'tail-not-compared',
+    what: 'a takeover does not look at the tail of the log',
+    edits: [
+      edit(
+        writer,
+        'if (recordDigest(record) !== lastRecord.digest || record.timeMs !== lastRecord.timeMs) {',
+        'if (record.offset < 0) {',
+      ),
+    ],
+  },
+  {
+    name: 'hole-accepted',
+    what: 'records that are missing from a fetch are passed over',
+    edits: [
+      edit(reader, '} else if (first.offset > from) {', '} else if (first.offset > from + 1_000_000) {'),
+    ],
+  },
+  {
+    name: 'redelivery-applied',
+    what: 'records that were applied before are decided again',
+    edits: [
+      edit(reader, 'record.offset >= from)', 'record.offset >= from - 1)'),
+      edit(
+        'packages/kafka/src/partition-log.ts',
+        'records.filter((record) => record.offset >= position)',
+        'records.filter((record) => record.offset >= position - 1)',
+      ),
+    ],
+  },
+  {
+    name: 'newer-schema-discarded',
+    what: 'a command of a later release is taken for poison',
+    edits: [
+      edit(
+        batch,
+        "if ('unreadable' in command && command.unreadable === 'newer-schema') {",
+        "if ('unreadable' in command && command.detail === '') {",
+      ),
+    ],
+  },
+  {
+    name: 'misrouted-decided',
+    what: 'a command in a partition that is not its own is decided there too',
+    edits: [
+      edit(
+        batch,
+        'if (key !== null && binding.partitionOfKey(key) !== id.partition) {',
+        'if (key !== null && binding.partitionOfKey(key) < 0) {',
+      ),
+    ],
+  },
+  {
+    name: 'log-time-not-clamped',
+    what: 'time goes back with the clock of the broker',
+    edits: [edit(batch, 'this.#atMs = Math.max(this.#atMs, record.timeMs)', 'this.#atMs = record.timeMs')],
+  },
+  {
+    name: 'retry-under-new-id',
+    what: 'the same key of the same client gives another id each time',
+    edits: [
+      edit(
+        'packages/contracts/src/routing.ts',
+        "createHmac('sha256', idKey).update(text)",
+        "createHmac('sha256', idKey).update(parts.length === 5 ? String(Math.random()) : text)",
+      ),
+    ],
+  },
+]

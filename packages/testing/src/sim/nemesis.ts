@@ -1,0 +1,215 @@
+/**
+ * What goes wrong, and when. Each seed has a few kinds of fault of its own (swarm testing: Groce et al., ISSTA 2012),
+ * so that rare combinations are as likely as common ones.
+ */
+import type { Fleet } from './fleet.ts'
+import { calm, type Odds, type Server, type Trap } from './network.ts'
+import type { Random } from './random.ts'
+import { commandTopic, flushRedis, type System } from './system.ts'
+
+const kinds = [
+  'worker-killed',
+  'worker-frozen',
+  'worker-replaced',
+  'api-killed',
+  'rebalance',
+  'kafka-killed',
+  'postgres-killed',
+  'redis-killed',
+  'server-frozen',
+  'redis-flushed',
+  'kafka-connections-cut',
+  'postgres-connections-cut',
+  'kafka-storm',
+  'postgres-storm',
+  'redis-storm',
+  'commit-trap',
+  'produce-trap',
+  'snapshot-trap',
+  'broker-clock',
+  'epoch-raised',
+  'wrong-partition-count',
+] as const
+export type FaultKind = (typeof kinds)[number] | 'log-cut' | 'false-acknowledgement'
+
+/** A lost answer is what code gets wrong most easily. */
+const trapEffects: readonly [Trap['effect'], ...Trap['effect'][]] = [
+  'answer-lost',
+  'answer-lost',
+  'answer-lost',
+  'late',
+  'caller-dies-before',
+  'caller-dies-after',
+]
+const SERVER_DOWN_MS = [100, 3000] as const
+const FROZEN_MS = [200, 9000] as const
+const STORM_MS = [300, 5000] as const
+const BETWEEN_MS = [30, 900] as const
+
+export class Nemesis {
+  readonly #system: System
+  readonly #fleet: Fleet
+  readonly #kinds: readonly FaultKind[]
+  /** How many times slower than usual it strikes. */
+  readonly #pace: number
+  /** How often each kind struck. */
+  readonly strikes = new Map<FaultKind, number>()
+  /** Partitions that must halt: what was applied is not in the log any more. */
+  readonly mustHalt = new Set<number>()
+
+  constructor(system: System, fleet: Fleet, random: Random) {
+    this.#system = system
+    this.#fleet = fleet
+    const share = random.pick([0.1, 0.25, 0.5])
+    const chosen: FaultKind[] = kinds.filter((kind) => random.chance(kind === 'commit-trap' ? 0.7 : share))
+    if (random.chance(0.2)) chosen.push('log-cut')
+    if (random.chance(0.05)) chosen.push('false-acknowledgement')
+    this.#kinds = chosen
+    this.#pace = random.pick([1, 3])
+  }
+
+  /** Strikes again and again until `untilMs` of virtual time. */
+  start(untilMs: number): void {
+    const { timeline } = this.#system
+    timeline.schedule(timeline.world, timeline.random.integer(...BETWEEN_MS) * this.#pace, () => {
+      if (timeline.nowMs >= untilMs) return
+      const kind = timeline.random.pickAny(this.#kinds)
+      if (kind !== undefined) {
+        timeline.say(() => `FAULT ${kind}`)
+        this.strikes.set(kind, (this.strikes.get(kind) ?? 0) + 1)
+        this.#striking()[kind]()
+      }
+      this.start(untilMs)
+    })
+  }
+
+  /** Everything runs again; what is broken for good stays so. */
+  heal(): void {
+    const { timeline, log, postgres, redis } = this.#system
+    for (const server of [log.server, postgres, redis]) {
+      server.odds = calm
+      server.trap = null
+      server.start()
+      timeline.thaw(server.actor)
+    }
+    log.lieProbability = 0
+    for (const process of [...this.#fleet.workers(), ...this.#fleet.apis()]) timeline.thaw(process.actor)
+    this.#fleet.upgrade()
+  }
+
+  /** What each kind does. */
+  #striking(): Readonly<Record<FaultKind, () => void>> {
+    const { timeline, log, postgres, redis, partitions } = this.#system
+    const { random } = timeline
+    const anyPartition = () => random.integer(0, partitions - 1)
+    return {
+      'worker-killed': () => this.#killWorker(),
+      'worker-frozen': () => this.#freezeProcess(),
+      'worker-replaced': () => this.#replaceWorker(),
+      'api-killed': () => this.#killApi(),
+      rebalance: () => log.group.rebalance(),
+      'kafka-killed': () => this.#killServer(log.server, () => log.breakConnections()),
+      'postgres-killed': () => this.#killServer(postgres),
+      'redis-killed': () =>
+        this.#killServer(redis, random.chance(0.5) ? () => flushRedis(this.#system) : undefined),
+      'server-frozen': () => this.#freezeServer(random.pick([log.server, postgres, redis])),
+      'redis-flushed': () => flushRedis(this.#system),
+      'kafka-connections-cut': () => log.breakConnections(),
+      'postgres-connections-cut': () => postgres.cutConnections(),
+      'kafka-storm': () => this.#storm(log.server),
+      'postgres-storm': () => this.#storm(postgres),
+      'redis-storm': () => this.#storm(redis),
+      'commit-trap': () => this.#setTrap(postgres, 'commit'),
+      'produce-trap': () => this.#setTrap(log.server, 'produce'),
+      'snapshot-trap': () => {
+        redis.trap = { request: 'put-snapshot', effect: 'late' }
+      },
+      'broker-clock': () => {
+        log.clockSkewMs = random.integer(-3000, 3000)
+      },
+      'epoch-raised': () => this.#fleet.raiseEpoch(anyPartition()),
+      'wrong-partition-count': () => this.#fleet.startWorker({ partitionCount: partitions + 1 }),
+      'log-cut': () => this.#cutLog(anyPartition()),
+      'false-acknowledgement': () => {
+        log.lieProbability = 0.1
+      },
+    }
+  }
+
+  /** Whoever sends the next request of this kind dies over it, or does not learn its answer. */
+  #setTrap(server: Server, request: string): void {
+    const { random } = this.#system.timeline
+    const effect = random.pick(trapEffects)
+    server.trap = { request, effect }
+    if (!effect.startsWith('caller-dies')) return
+    this.#fleet.startWorker()
+    this.#fleet.startApi()
+  }
+
+  #replaceWorker(): void {
+    const worker = this.#system.timeline.random.pickAny(this.#fleet.workers())
+    if (worker !== undefined) this.#fleet.replace(worker)
+  }
+
+  #killApi(): void {
+    const api = this.#system.timeline.random.pickAny(this.#fleet.apis())
+    if (api !== undefined) this.#fleet.kill(api)
+    this.#fleet.startApi()
+  }
+
+  #killWorker(): void {
+    const { timeline } = this.#system
+    const worker = timeline.random.pickAny(this.#fleet.workers())
+    if (worker !== undefined) this.#fleet.kill(worker)
+    this.#fleet.startWorker()
+  }
+
+  #freezeProcess(): void {
+    const { timeline } = this.#system
+    const { random, world } = timeline
+    const process = random.pickAny([...this.#fleet.workers(), ...this.#fleet.apis()])
+    if (process === undefined || process.actor.state !== 'running') return
+    process.actor.state = 'frozen'
+    timeline.say(() => `${process.actor.name} is frozen`)
+    timeline.schedule(world, random.integer(...FROZEN_MS), () => timeline.thaw(process.actor))
+  }
+
+  #killServer(server: Server, meanwhile?: () => void): void {
+    const { timeline } = this.#system
+    server.kill(timeline)
+    meanwhile?.()
+    timeline.schedule(timeline.world, timeline.random.integer(...SERVER_DOWN_MS), () => server.start())
+  }
+
+  #freezeServer(server: Server): void {
+    const { timeline } = this.#system
+    if (server.down) return
+    const life = server.actor
+    life.state = 'frozen'
+    timeline.schedule(timeline.world, timeline.random.integer(...FROZEN_MS), () => timeline.thaw(life))
+  }
+
+  #storm(server: Server): void {
+    const { timeline } = this.#system
+    const { random } = timeline
+    const often = () => (random.chance(0.5) ? random.fraction() * 0.3 : 0)
+    const odds: Odds = { refused: often(), requestLost: often(), answerLost: often(), slow: often() }
+    server.odds = odds
+    timeline.schedule(timeline.world, random.integer(...STORM_MS), () => {
+      server.odds = calm
+    })
+  }
+
+  /** A leader that was behind takes over: the newest records are gone, and others come in their place. */
+  #cutLog(partition: number): void {
+    const { timeline, log, checker, database } = this.#system
+    const records = log.log(commandTopic, partition)
+    if (records.high === 0) return
+    const cutAt = Math.max(0, records.high - timeline.random.integer(1, 6))
+    records.truncate(cutAt)
+    checker.history(partition).cut(cutAt)
+    log.breakConnections()
+    if (cutAt < database.progress({ topic: commandTopic, partition }).nextOffset) this.mustHalt.add(partition)
+    timeline.say(() => `partition ${partition} has lost its records from ${cutAt} on`)
+  }
+}

@@ -1,0 +1,130 @@
+/** One seed, from the first start to the verdict. */
+import { Clients } from './clients.ts'
+import { Fleet } from './fleet.ts'
+import { type FaultKind, Nemesis } from './nemesis.ts'
+import { createRandom } from './random.ts'
+import { commandTopic, createSystem, type System } from './system.ts'
+import { Timeline } from './timeline.ts'
+import { checkEnd, readAll, unfinished } from './verdict.ts'
+import type { Violation } from './violations.ts'
+import { useTimeline } from './virtual-globals.ts'
+import { startWorkload } from './workload.ts'
+
+export interface SimulationResult {
+  readonly seed: number
+  /** Null when every invariant held. */
+  readonly violation: Violation | null
+  readonly events: number
+  readonly accepted: number
+  /** Virtual time that passed, milliseconds. */
+  readonly virtualMs: number
+  readonly strikes: ReadonlyMap<FaultKind, number>
+}
+
+/** After everything was healed, all must be decided within this, virtual milliseconds. */
+const RECOVERY_MS = 90_000
+/** Longer than any freshness window of the cache: after it readers must see the last version. */
+const READERS_SETTLE_MS = 8000
+const READ_MS = 1000
+/** How often the world looks whether it is over, virtual milliseconds. */
+const LOOK_MS = 100
+
+/**
+ * Runs one seed. The same seed gives the same run, event by event; `trace` hears each. Needs `installVirtualGlobals`.
+ */
+export async function simulate(
+  seed: number,
+  trace: ((line: string) => void) | null,
+): Promise<SimulationResult> {
+  const random = createRandom(seed)
+  const timeline = new Timeline(random, trace)
+  useTimeline(timeline)
+  try {
+    const startedMs = timeline.nowMs
+    const system = createSystem(timeline, random.integer(1, 4))
+    const run = start(system, seed)
+    const violation = await untilVerdict(system, run)
+    return {
+      seed,
+      violation,
+      events: timeline.steps,
+      accepted: run.clients.accepted.length,
+      virtualMs: timeline.nowMs - startedMs,
+      strikes: run.nemesis.strikes,
+    }
+  } finally {
+    useTimeline(null)
+  }
+}
+
+export interface Run {
+  readonly fleet: Fleet
+  readonly clients: Clients
+  readonly nemesis: Nemesis
+  /** When the nemesis ends and healing begins, virtual time. */
+  readonly healMs: number
+}
+
+function start(system: System, seed: number): Run {
+  const { timeline, database, log, partitions } = system
+  const { random } = timeline
+  // The first start has been: no worker with another partition count can be the first to say what it is.
+  const atOnce = database.connect({ clusterId: log.clusterId, partitionCount: partitions }, async (_, work) =>
+    work(),
+  )
+  for (let partition = 0; partition < partitions; partition++)
+    void atOnce.open({ topic: commandTopic, partition })
+  const fleet = new Fleet(system)
+  const clients = new Clients(system, () => fleet.apis())
+  const nemesis = new Nemesis(system, fleet, random)
+  for (let count = random.integer(1, 3); count > 0; count--) fleet.startWorker()
+  for (let count = random.integer(1, 2); count > 0; count--) fleet.startApi()
+  const lengthMs = random.integer(2000, 15_000)
+  startWorkload(system, clients, () => fleet.apis(), {
+    seed,
+    slots: random.integer(1, 4),
+    intents: random.integer(20, 250),
+    lengthMs,
+    reads: random.integer(10, 150),
+    poison: random.chance(0.4) ? random.integer(1, 6) : 0,
+    newer: random.chance(0.15),
+  })
+  const healMs = timeline.nowMs + lengthMs
+  nemesis.start(healMs)
+  return { fleet, clients, nemesis, healMs }
+}
+
+async function untilVerdict(system: System, run: Run): Promise<Violation | null> {
+  const { timeline, findings } = system
+  const { nemesis, fleet } = run
+  if (!(await runUntil(system, run, () => timeline.nowMs >= run.healMs))) return findings.first ?? null
+  timeline.say(() => 'HEAL')
+  nemesis.heal()
+  const deadlineMs = timeline.nowMs + RECOVERY_MS
+  const overOrLate = () => timeline.nowMs >= deadlineMs || unfinished(system, run).length === 0
+  if (!(await runUntil(system, run, overOrLate))) return findings.first ?? null
+  for (const what of unfinished(system, run)) findings.add('liveness', what)
+  const settledMs = timeline.nowMs + READERS_SETTLE_MS
+  await runUntil(system, run, () => timeline.nowMs >= settledMs)
+  // The first read may still get what was known and look behind it (stale-while-revalidate); the second may not.
+  for (let reads = 0; reads < 2; reads++) {
+    readAll(system, fleet)
+    const readMs = timeline.nowMs + READ_MS
+    await runUntil(system, run, () => timeline.nowMs >= readMs)
+  }
+  checkEnd(system, run)
+  return findings.first ?? null
+}
+
+/** Runs on until `over` says so, which is asked now and then. False when an invariant broke before. */
+async function runUntil({ timeline, findings }: System, { fleet }: Run, over: () => boolean) {
+  let done = false
+  const look = (): void => {
+    fleet.supervise()
+    done = over()
+    if (!done) timeline.schedule(timeline.world, LOOK_MS, look)
+  }
+  timeline.schedule(timeline.world, 0, look)
+  while (!done && findings.first === undefined) await timeline.step()
+  return findings.first === undefined
+}
