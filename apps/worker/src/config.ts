@@ -13,6 +13,7 @@ const schema = z.object({
   PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
   OPS_HOST: z.string().min(1).default('127.0.0.1'),
   OPS_PORT: z.coerce.number().int().min(0).max(65535).default(9101),
+  AUDIT_INTERVAL_MS: z.coerce.number().int().min(0).max(3_600_000).default(1000),
   WORKER_GROUP: z.string().min(1).max(200).default('ironsys-reservations'),
 })
 
@@ -25,6 +26,8 @@ export interface WorkerConfig {
   readonly opsHost: string
   readonly opsPort: number
   readonly group: string
+  /** Between two looks of the continuous auditor, milliseconds; null switches it off. */
+  readonly auditIntervalMs: number | null
 }
 
 /** Throws with a list of everything that is wrong. Values are not shown: some are secrets. */
@@ -46,5 +49,6 @@ export function readConfig(
     opsHost: env.OPS_HOST,
     opsPort: env.OPS_PORT,
     group: env.WORKER_GROUP,
+    auditIntervalMs: env.AUDIT_INTERVAL_MS === 0 ? null : env.AUDIT_INTERVAL_MS,
   }
 }

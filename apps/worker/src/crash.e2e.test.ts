@@ -152,6 +152,22 @@ describe('a graceful stop', () => {
     await vi.waitFor(async () => expect((await client.audit(slotId)).confirmed).toBe(5), 20_000)
   })
 
+  test('of an API that drains: not ready at once, and whoever comes is served on a connection that ends', async () => {
+    const slotId = await client.createSlot(5)
+    const draining = await system.startApi({ DRAIN_MS: '5000' })
+    const late = createClient(draining.url)
+    expect((await late.call('GET', `/slots/${slotId}`)).headers.get('connection')).toBe('keep-alive')
+    const ended = draining.end('SIGTERM')
+    await vi.waitFor(async () => {
+      expect((await fetch(`${draining.operationsUrl}/health/ready`)).status).toBe(503)
+    }, 5000)
+    const { status, headers } = await late.reserve(slotId)
+    expect([status, headers.get('connection')]).toEqual([201, 'close'])
+    expect((await late.call('GET', '/health/ready')).status).toBe(503)
+    expect(await ended).toBe('exit code 0')
+    await expect(late.call('GET', '/health/live')).rejects.toThrow()
+  })
+
   test('of the worker leaves its partitions to the next one', async () => {
     const slotId = await client.createSlot(60)
     const accepted = await buy(slotId, 300, async () => {

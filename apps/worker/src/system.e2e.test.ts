@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto'
 import { partitionOfId, topics } from '@ironsys/contracts'
 import { createCommandConsumer, createCommandProducer } from '@ironsys/kafka'
-import { type Client, createClient, startSystem, type TestApp, type TestSystem } from '@ironsys/testing'
+import {
+  type Client,
+  createClient,
+  createTcpProxy,
+  startSystem,
+  type TestApp,
+  type TestSystem,
+} from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 let system: TestSystem
@@ -223,4 +230,22 @@ test('both apps tell their state and metrics on their operations ports', async (
     expect((await fetch(`${app.operationsUrl}/health/ready`)).status).toBe(200)
     expect(await (await fetch(`${app.operationsUrl}/metrics`)).text()).toContain('ironsys_')
   }
+})
+
+test('a worker has its database look rows up by key', async () => {
+  const url = new URL(system.databaseUrl)
+  const proxy = await createTcpProxy({ targetHost: url.hostname, targetPort: Number(url.port) })
+  url.host = `${proxy.host}:${proxy.port}`
+  let firstWords = ''
+  // Loses nothing: it only listens to what a connection begins with.
+  void proxy.arm('lost-request', {
+    matches: (chunk) => {
+      firstWords ||= chunk.toString('latin1')
+      return false
+    },
+  })
+  const second = await system.startWorker({ DATABASE_URL: url.toString() })
+  expect(firstWords).toContain('enable_seqscan=off')
+  expect(await second.end('SIGTERM')).toBe('exit code 0')
+  await proxy.close()
 })

@@ -113,7 +113,7 @@ export const metricsTable = {
   },
   deadLetters: {
     name: 'ironsys_dead_letters_total',
-    help: 'Log records put into dead_letters, by code: malformed, data-error.',
+    help: 'Log records put into dead_letters, by code: malformed, misrouted, data-error.',
     type: 'counter',
     labels: ['code'],
   },
@@ -140,5 +140,42 @@ export const metricsTable = {
     help: 'What Redis was too slow or too dead to take, by kind: snapshot, reply, progress.',
     type: 'counter',
     labels: ['kind'],
+  },
+  auditChecked: {
+    name: 'ironsys_audit_checked_total',
+    help: 'Slots that the continuous auditor compared with their ledgers.',
+    type: 'counter',
+    labels: [],
+  },
+  auditFindings: {
+    name: 'ironsys_audit_findings_total',
+    help: 'Things that the continuous auditor found, each counted once, by check. Anything above 0 is an alert.',
+    type: 'counter',
+    labels: ['check'],
+  },
+  auditFailures: {
+    name: 'ironsys_audit_failures_total',
+    help: 'Looks of the continuous auditor that failed, mostly because the database did not answer in time.',
+    type: 'counter',
+    labels: [],
+  },
+  auditSeconds: {
+    name: 'ironsys_audit_seconds',
+    help: 'Time of one look of the continuous auditor at one slot.',
+    type: 'histogram',
+    labels: [],
+    buckets: latencySeconds,
+  },
+  auditLastSuccess: {
+    name: 'ironsys_audit_last_success_timestamp_seconds',
+    help: 'When the continuous auditor last finished a look, Unix time; 0 before the first.',
+    type: 'gauge',
+    labels: [],
+  },
+  auditRoundSeconds: {
+    name: 'ironsys_audit_round_seconds',
+    help: 'How long the last whole round of the continuous auditor through all slots took: none is older unaudited.',
+    type: 'gauge',
+    labels: [],
   },
 } as const satisfies Record<string, MetricSpec>

@@ -47,6 +47,12 @@ function createWorkerMetrics() {
     outboxPending: gaugeFamily(registry, table.outboxPending),
     replies: counterFamily(registry, table.replies),
     sinkDropped: counterFamily(registry, table.sinkDropped),
+    auditChecked: counterFamily(registry, table.auditChecked).with({}),
+    auditFindings: counterFamily(registry, table.auditFindings),
+    auditFailures: counterFamily(registry, table.auditFailures).with({}),
+    auditSeconds: histogramFamily(registry, table.auditSeconds).with({}),
+    auditLastSuccess: gaugeFamily(registry, table.auditLastSuccess).with({}),
+    auditRoundSeconds: gaugeFamily(registry, table.auditRoundSeconds).with({}),
   }
 }
 

@@ -1,0 +1,115 @@
+/** What `./ironsys audit` says: for people and as JSON. */
+import {
+  type AuditReport,
+  type CheckResult,
+  checks,
+  type Finding,
+  type Repaired,
+  type RepairPlan,
+  remedyOf,
+} from '@ironsys/audit'
+
+/** Fields of one repair that are listed; all are changed. */
+const CHANGES_LISTED = 50
+
+export function auditText(report: AuditReport): string {
+  const { checks: results, findings, findingsTotal, complete, durationMs } = report
+  const unlisted = findingsTotal - findings.length
+  return [
+    ...checkTable(results),
+    '',
+    ...findings.map(findingText),
+    ...(unlisted > 0 ? [`… and ${unlisted} more findings`] : []),
+    ...results.flatMap(({ name, skipped }) =>
+      skipped === undefined ? [] : [`NOT DONE  ${name}: ${skipped}`],
+    ),
+    verdict(findingsTotal, complete, durationMs),
+  ].join('\n')
+}
+
+function verdict(findingsTotal: number, complete: boolean, durationMs: number): string {
+  const time = `in ${(durationMs / 1000).toFixed(1)} s`
+  if (findingsTotal > 0) return `FOUND ${findingsTotal} ${findingsTotal === 1 ? 'thing' : 'things'} ${time}`
+  return complete
+    ? `clean: nothing found ${time}`
+    : `nothing found ${time}, but not everything could be checked`
+}
+
+function checkTable(results: readonly CheckResult[]): readonly string[] {
+  const rows = results.map(({ name, checked, findings, durationMs, skipped }) => [
+    name,
+    `${checked} ${checks[name].per}`,
+    skipped === undefined ? String(findings) : `${findings}, not done`,
+    `${(durationMs / 1000).toFixed(1)} s`,
+    checks[name].about,
+  ])
+  const all = [['check', 'checked', 'findings', 'time', 'it says that'], ...rows]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
+  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+}
+
+function findingText(finding: Finding): string {
+  return `FOUND  ${finding.check}: ${finding.subject}: ${finding.detail}  → ${remedyOf(finding)}`
+}
+
+export function planText({ repairs, refused }: RepairPlan): string {
+  return [
+    ...repairs.flatMap(({ slotId, changes }) => [
+      `slot ${slotId}:`,
+      ...changes
+        .slice(0, CHANGES_LISTED)
+        .map(
+          ({ subject, field, stored, derived }) =>
+            `  ${subject} ${field}: ${stored ?? 'none'} → ${derived ?? 'none'}`,
+        ),
+      ...(changes.length > CHANGES_LISTED ? [`  … and ${changes.length - CHANGES_LISTED} more fields`] : []),
+    ]),
+    ...refused.map(({ slotId, reason }) => `slot ${slotId} cannot be repaired: ${reason}`),
+  ].join('\n')
+}
+
+export function repairedText({ slotId, epoch, snapshotFault }: Repaired): string {
+  const state = epoch === null ? 'state was right' : `repaired in epoch ${epoch}`
+  const snapshot = snapshotFault === null ? 'snapshot written' : `snapshot not written: ${snapshotFault}`
+  return `slot ${slotId}: ${state}, ${snapshot}`
+}
+
+export function auditJson(report: AuditReport): object {
+  return {
+    clean: report.findingsTotal === 0 && report.complete,
+    complete: report.complete,
+    seconds: Number((report.durationMs / 1000).toFixed(3)),
+    checks: report.checks.map(({ name, checked, findings, durationMs, skipped }) => ({
+      name,
+      checked,
+      findings,
+      seconds: Number((durationMs / 1000).toFixed(3)),
+      ...(skipped === undefined ? {} : { skipped }),
+    })),
+    findings_total: report.findingsTotal,
+    findings: report.findings.map((finding) => ({
+      check: finding.check,
+      subject: finding.subject,
+      slot_id: finding.slotId,
+      detail: finding.detail,
+      repairable: finding.repairable,
+      remedy: remedyOf(finding),
+    })),
+  }
+}
+
+export function repairJson(plan: RepairPlan, done: readonly RepairResult[], after: AuditReport): object {
+  return {
+    planned: plan.repairs.map(({ slotId, changes }) => ({ slot_id: slotId, changes })),
+    refused: plan.refused.map(({ slotId, reason }) => ({ slot_id: slotId, reason })),
+    done: done.map((result) =>
+      'fault' in result
+        ? { slot_id: result.slotId, fault: result.fault }
+        : { slot_id: result.slotId, epoch: result.epoch, snapshot_fault: result.snapshotFault },
+    ),
+    after: auditJson(after),
+  }
+}
+
+/** A repair that was done, or why nothing was changed. */
+export type RepairResult = Repaired | { readonly slotId: string; readonly fault: string }

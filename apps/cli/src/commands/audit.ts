@@ -1,0 +1,215 @@
+/** Looks whether everything that is stored agrees, on a system that goes on working; repairs what is derivable. */
+import { createInterface } from 'node:readline/promises'
+import {
+  type AuditDeps,
+  type AuditOptions,
+  type AuditProgress,
+  type AuditReport,
+  auditDefaults,
+  type CheckName,
+  checkNames,
+  createLogSource,
+  isCheckName,
+  planRepair,
+  type RepairDeps,
+  type RepairPlan,
+  repairSlot,
+  runAudit,
+} from '@ironsys/audit'
+import { connectRedis } from '@ironsys/cache'
+import { slotIdSchema } from '@ironsys/contracts'
+import { createPool } from '@ironsys/postgres'
+import { readOptions } from '../arguments.ts'
+import {
+  auditJson,
+  auditText,
+  planText,
+  type RepairResult,
+  repairedText,
+  repairJson,
+} from '../audit-report.ts'
+import { type Command, type Context, UsageFault } from '../command.ts'
+import { createProgressMeter } from '../progress-meter.ts'
+import { currentAddresses } from '../running.ts'
+
+const FOUND_EXIT_CODE = 1
+const INCOMPLETE_EXIT_CODE = 3
+const REDIS_TIMEOUT_MS = 2000
+
+export const auditCommand: Command = {
+  name: 'audit',
+  summary: 'check that ledger, state, reservations, log, events and snapshots agree, live',
+  usage: '[--slot <id>] [--only <check,…>] [--log <records>|all] [--repair [--yes]] [--json]',
+  details: `Reads only, stops nothing and locks nothing; may be run at any time. Exit code: 0 clean, ${FOUND_EXIT_CODE} something was found,
+2 wrong usage, ${INCOMPLETE_EXIT_CODE} nothing was found but not everything could be checked (the reason is shown).
+
+  --slot <id>     only this slot, with its reservations and its snapshot
+  --only <…>      only these checks, separated by commas:
+                  ${checkList()}
+  --log <n>|all   how many of the newest commands of each partition must have an outcome, default ${auditDefaults.logRecordsMax}
+  --repair        show what is derivable (state from the ledger, snapshots from state), field by field, and repair it
+                  after a yes; the writer of each partition concerned is fenced and reads everything again
+  --yes           repair without asking
+  --json          one JSON document on stdout and nothing else
+
+docs/operating.md says what each finding asks for.`,
+  run: async (args, context) => {
+    const options = readAuditOptions(args)
+    const { databaseUrl, redisUrl, kafkaBrokers } = currentAddresses(context.config)
+    const name = 'ironsys-audit'
+    const pool = createPool(databaseUrl, { applicationName: name, maxConnections: 1, readOnly: true })
+    const writing = createPool(databaseUrl, { applicationName: `${name}-repair`, maxConnections: 1 })
+    const redis = connectRedis(redisUrl, {
+      name: 'audit',
+      logger: silent,
+      commandTimeoutMs: REDIS_TIMEOUT_MS,
+    })
+    const log = createLogSource({ brokers: kafkaBrokers, clientId: name, logger: silent })
+    try {
+      const nowMs = () => performance.now()
+      const audited = { pool, redis, log, nowMs }
+      return await auditAndRepair(
+        audited,
+        { pool: writing, redis, nowMs: () => Date.now() },
+        options,
+        context,
+      )
+    } finally {
+      redis.disconnect()
+      await log.close()
+      await writing.end()
+      await pool.end()
+    }
+  },
+}
+
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
+function ignore(): void {}
+
+function checkList(): string {
+  const half = Math.ceil(checkNames.length / 2)
+  return `${checkNames.slice(0, half).join(', ')},\n                  ${checkNames.slice(half).join(', ')}`
+}
+
+interface Options {
+  readonly audit: Pick<AuditOptions, 'only' | 'slotId' | 'logRecordsMax'>
+  readonly repair: boolean
+  readonly yes: boolean
+  readonly json: boolean
+}
+
+function readAuditOptions(args: readonly string[]): Options {
+  const { slot, only, log, repair, yes, json } = readOptions(args, {
+    slot: { type: 'string' },
+    only: { type: 'string' },
+    log: { type: 'string' },
+    repair: { type: 'boolean', default: false },
+    yes: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  })
+  if (slot !== undefined && !slotIdSchema.safeParse(slot).success)
+    throw new UsageFault(`--slot: ${slot} is not a slot id`)
+  if (yes && !repair) throw new UsageFault('--yes belongs to --repair')
+  if (json && repair && !yes) throw new UsageFault('--json --repair cannot ask: it needs --yes')
+  const audit = { only: readChecks(only), slotId: slot ?? null, logRecordsMax: readLogRecords(log) }
+  return { audit, repair, yes, json }
+}
+
+function readChecks(only: string | undefined): readonly CheckName[] {
+  if (only === undefined) return checkNames
+  return only.split(',').map((name) => {
+    if (isCheckName(name)) return name
+    throw new UsageFault(`--only: there is no check ${name}; there are ${checkNames.join(', ')}`)
+  })
+}
+
+function readLogRecords(text: string | undefined): number {
+  if (text === undefined) return auditDefaults.logRecordsMax
+  if (text === 'all') return Number.MAX_SAFE_INTEGER
+  if (!/^\d{1,15}$/.test(text)) throw new UsageFault(`--log: ${text} is neither a number nor all`)
+  return Number(text)
+}
+
+async function auditAndRepair(
+  audited: AuditDeps,
+  repairing: RepairDeps,
+  options: Options,
+  { say }: Context,
+): Promise<number> {
+  const report = await auditWithProgress(audited, options)
+  if (!options.repair) {
+    say(options.json ? JSON.stringify(auditJson(report)) : auditText(report))
+    return exitCodeOf(report)
+  }
+  const plan = await planRepair(repairing, report.findings)
+  if (!options.json) {
+    say(auditText(report))
+    say(plan.repairs.length === 0 ? 'nothing that was found can be repaired' : 'what a repair changes:')
+    if (plan.repairs.length + plan.refused.length > 0) say(planText(plan))
+  }
+  if (plan.repairs.length > 0 && !(await confirmed(options, say))) return exitCodeOf(report)
+  const done = await repairAll(repairing, plan)
+  const after = plan.repairs.length === 0 ? report : await auditWithProgress(audited, options)
+  if (options.json) say(JSON.stringify({ ...auditJson(report), repair: repairJson(plan, done, after) }))
+  else if (plan.repairs.length > 0) {
+    for (const result of done)
+      say(
+        'fault' in result ? `slot ${result.slotId} was left as it is: ${result.fault}` : repairedText(result),
+      )
+    say('')
+    say(auditText(after))
+  }
+  return exitCodeOf(after)
+}
+
+function exitCodeOf({ findingsTotal, complete }: AuditReport): number {
+  if (findingsTotal > 0) return FOUND_EXIT_CODE
+  return complete ? 0 : INCOMPLETE_EXIT_CODE
+}
+
+/** Never silent: a yes from a person, or --yes. */
+async function confirmed({ yes }: Options, say: Context['say']): Promise<boolean> {
+  if (yes) return true
+  if (process.stdin.isTTY !== true) {
+    say('nothing was changed: there is nobody to ask here; --yes repairs without asking')
+    return false
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question('Repair this? The writers concerned are fenced. Type yes: ')
+  terminal.close()
+  if (answer.trim() === 'yes') return true
+  say('nothing was changed')
+  return false
+}
+
+async function repairAll(deps: RepairDeps, { repairs }: RepairPlan): Promise<readonly RepairResult[]> {
+  const results: RepairResult[] = []
+  for (const repair of repairs) {
+    try {
+      results.push(await repairSlot(deps, repair))
+    } catch (error) {
+      const fault = error instanceof Error ? error.message : String(error)
+      results.push({ slotId: repair.slotId, fault })
+    }
+  }
+  return results
+}
+
+/** Each stage of the audit has a progress line of its own, on stderr. */
+async function auditWithProgress(deps: AuditDeps, { audit }: Options): Promise<AuditReport> {
+  const nowMs = () => performance.now()
+  const meterOf = (unit: string) =>
+    createProgressMeter({ stream: process.stderr, unit, startedMs: nowMs(), nowMs })
+  let stage = ''
+  let meter = meterOf(stage)
+  const onProgress = (progress: AuditProgress): void => {
+    if (progress.stage !== stage) {
+      meter.clear()
+      stage = progress.stage
+      meter = meterOf(stage)
+    }
+    meter.report(progress.done, progress.total)
+  }
+  return runAudit(deps, audit, onProgress).finally(() => meter.clear())
+}

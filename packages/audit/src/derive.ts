@@ -1,0 +1,200 @@
+/** State as its ledger makes it, beside state as it is stored. */
+import {
+  applyLedgerEntry,
+  type LedgerStep,
+  ledgerColumns,
+  ledgerEntryFromRow,
+  type Reservation,
+  reservationTables,
+  type Slot,
+  timeText,
+} from '@ironsys/reservations'
+import { z } from 'zod'
+import type { Query } from './consistent-read.ts'
+
+type SavedState = Parameters<typeof reservationTables.save>[0]
+
+/** One field that a repair changes. Null: there is no such row, or no value. */
+export interface Change {
+  /** `slot`, `reservation …` or `snapshot`. */
+  readonly subject: string
+  readonly field: string
+  readonly stored: string | null
+  readonly derived: string | null
+}
+
+export interface Derived {
+  readonly slot: Slot
+  /** The slot as it is stored, or null. */
+  readonly storedSlot: Slot | null
+  /** Reservations whose row is missing or differs, as the ledger makes them. */
+  readonly reservations: readonly Reservation[]
+  readonly changes: readonly Change[]
+}
+
+/** Entries, and reservations, read at once. */
+const PAGE = 5000
+
+/** Ledger and state do not allow a repair: its message says why, for the operator. */
+export class RepairFault extends Error {
+  override readonly name = 'RepairFault'
+}
+
+/**
+ * Folds the ledger of one slot with the writer's own `evolve` and compares. Keeps the slot's reservations in memory.
+ * Throws LedgerFault when the ledger is damaged, {@link RepairFault} when it does not reach as far as state.
+ */
+export async function deriveState(query: Query, slotId: string): Promise<Derived> {
+  const { slot, reservations } = await foldLedger(query, slotId)
+  if (slot === null) throw new RepairFault('its ledger is empty: there is nothing to derive it from')
+  const storedSlot = await readSlot(query, slotId)
+  if (storedSlot !== null && storedSlot.version > slot.version) {
+    throw new RepairFault(
+      `the ledger ends at version ${slot.version}, the stored slot is at ${storedSlot.version}: what is missing is not derivable`,
+    )
+  }
+  const changes = [
+    ...differences('slot', storedSlot === null ? null : slotFields(storedSlot), slotFields(slot)),
+  ]
+  const different: Reservation[] = []
+  for (const page of pagesOf([...reservations.values()])) {
+    const stored = await readReservations(query, page)
+    for (const reservation of page) {
+      const row = stored.get(reservation.id)
+      const found = differences(
+        `reservation ${reservation.id}`,
+        row === undefined ? null : reservationFields(row),
+        reservationFields(reservation),
+      )
+      if (found.length > 0) different.push(reservation)
+      changes.push(...found)
+    }
+  }
+  return { slot, storedSlot, reservations: different, changes }
+}
+
+/** Puts the derived rows in the place of the stored ones, in the writer's own statements. */
+export async function writeState(
+  query: Query,
+  { slot, reservations }: Derived,
+  epoch: number,
+): Promise<void> {
+  await query('DELETE FROM slots WHERE id = $1', [slot.id])
+  await save(query, epoch, { headers: new Map([[slot.id, { header: slot, created: true }]]) })
+  for (const page of pagesOf(reservations)) {
+    await query('DELETE FROM reservations WHERE id = ANY ($1::uuid[])', [page.map(({ id }) => id)])
+    await save(query, epoch, { rows: new Map(page.map((row) => [row.id, { row, created: true }])) })
+  }
+}
+
+async function save(
+  query: Query,
+  epoch: number,
+  rows: Partial<Pick<SavedState, 'headers' | 'rows'>>,
+): Promise<void> {
+  const state: SavedState = { from: { epoch }, headers: new Map(), rows: new Map(), ledger: [], ...rows }
+  for (const { text, values } of reservationTables.save(state)) await query(text, values)
+}
+
+async function foldLedger(query: Query, slotId: string) {
+  const reservations = new Map<string, Reservation>()
+  let step: LedgerStep = { slot: null, reservation: undefined, lastMs: null }
+  await query(
+    `DECLARE ledger NO SCROLL CURSOR FOR SELECT row_to_json(e) AS entry FROM (
+       SELECT ${ledgerColumns} FROM slot_ledger WHERE slot_id = $1 ORDER BY slot_ledger.version, slot_ledger.at) e`,
+    [slotId],
+  )
+  for (;;) {
+    const rows = await query(`FETCH ${PAGE} FROM ledger`)
+    for (const row of rows) {
+      const entry = ledgerEntryFromRow(row.entry)
+      const reservation = entry.reservation_id === null ? undefined : reservations.get(entry.reservation_id)
+      step = applyLedgerEntry({ ...step, reservation }, entry)
+      if (step.reservation !== undefined) reservations.set(step.reservation.id, step.reservation)
+    }
+    if (rows.length < PAGE) break
+  }
+  await query('CLOSE ledger')
+  return { slot: step.slot, reservations }
+}
+
+const prefetched = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
+
+async function readSlot(query: Query, slotId: string): Promise<Slot | null> {
+  const { text, values } = reservationTables.prefetch({ keys: [slotId], rowIds: [], commandIds: [] })
+  const [answer] = await query(text, values)
+  return reservationTables.read(prefetched.parse(answer)).headers.get(slotId) ?? null
+}
+
+async function readReservations(query: Query, page: readonly Reservation[]) {
+  const rowIds = page.map(({ id }) => id)
+  const { text, values } = reservationTables.prefetch({ keys: [], rowIds, commandIds: [] })
+  const [answer] = await query(text, values)
+  return reservationTables.read(prefetched.parse(answer)).rows
+}
+
+type Fields = Readonly<Record<string, string | null>>
+
+function differences(subject: string, stored: Fields | null, derived: Fields): readonly Change[] {
+  return Object.entries(derived).flatMap(([field, value]) => {
+    const before = stored?.[field] ?? null
+    return before === value && stored !== null ? [] : [{ subject, field, stored: before, derived: value }]
+  })
+}
+
+function slotFields(slot: Slot): Fields {
+  return {
+    version: String(slot.version),
+    name: slot.name,
+    status: slot.status,
+    start_time: timeText(slot.startMs),
+    end_time: timeText(slot.endMs),
+    capacity: String(slot.pool.capacityUnits),
+    overbooking_bps: String(slot.pool.overbookingBps),
+    held: String(slot.pool.heldUnits),
+    confirmed: String(slot.pool.confirmedUnits),
+    sales_open_at: timeOrNull(slot.salesOpenMs),
+    sales_close_at: timeOrNull(slot.salesCloseMs),
+    metadata: jsonText(slot.metadata),
+    body_hash: slot.bodyHash,
+    created_at: timeText(slot.createdMs),
+  }
+}
+
+function reservationFields(reservation: Reservation): Fields {
+  return {
+    slot_id: reservation.slotId,
+    user_id: reservation.userId,
+    quantity: String(reservation.quantity),
+    status: reservation.status,
+    reason: reservation.reason,
+    slot_version: String(reservation.slotVersion),
+    metadata: jsonText(reservation.metadata),
+    body_hash: reservation.bodyHash,
+    created_at: timeText(reservation.createdMs),
+    cancelled_at: timeOrNull(reservation.cancelledMs),
+  }
+}
+
+function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : timeText(ms)
+}
+
+/** Equal for equal values, whatever the order of their keys. */
+function jsonText(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(ordered(value))
+}
+
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, ordered(inner)]),
+  )
+}
+
+function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += PAGE) yield items.slice(start, start + PAGE)
+}

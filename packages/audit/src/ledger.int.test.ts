@@ -1,0 +1,154 @@
+/** Any row of the ledger that is changed by hand is named: slot, version, and what is wrong. */
+import { type Damage, describeDamages, useWorld } from './audited-world.fixture.ts'
+
+const ledger = (set: string, version: number) =>
+  `UPDATE slot_ledger SET ${set} WHERE slot_id = '{a}' AND version = ${version}`
+const copied = (at: string) =>
+  `INSERT INTO slot_ledger SELECT slot_id, version, ${at}, held_delta, confirmed_delta, capacity, overbooking_bps, type,
+     reservation_id, event FROM slot_ledger WHERE slot_id = '{a}' AND version = 2`
+
+const inLedger: readonly Damage[] = [
+  [
+    'a delta',
+    ledger('confirmed_delta = 1', 2),
+    'ledger-entries: slot {a}, version 2: confirmed_delta is 1, its event makes 2',
+  ],
+  [
+    'a delta of held',
+    ledger('held_delta = 1', 2),
+    'ledger-entries: slot {a}, version 2: held_delta is 1, its event makes 0',
+  ],
+  [
+    'a delta of a change',
+    ledger('confirmed_delta = -1', 6),
+    'ledger-entries: slot {a}, version 6: confirmed_delta is -1, its event makes 0',
+  ],
+  [
+    'a version',
+    ledger('version = 9', 3),
+    'ledger-versions: slot {a}, version 4: version 3 is missing',
+    'ledger-versions: slot {a}, version 9: versions 7 to 8 are missing',
+  ],
+  [
+    'a capacity',
+    ledger('capacity = 11', 3),
+    'ledger-entries: slot {a}, version 3: capacity is 11, it should be 10',
+  ],
+  [
+    'a capacity of a change',
+    ledger('capacity = 11', 6),
+    'ledger-entries: slot {a}, version 6: capacity is 11, it should be 12',
+  ],
+  [
+    'an overbooking',
+    ledger('overbooking_bps = 0', 4),
+    'ledger-entries: slot {a}, version 4: overbooking_bps is 0, it should be 1000',
+  ],
+  [
+    'a type',
+    ledger("type = 'reservation_cancelled'", 2),
+    'ledger-entries: slot {a}, version 2: type is reservation_cancelled, its event is reservation_confirmed',
+  ],
+  [
+    'an unknown type',
+    ledger("type = 'gift'", 2),
+    'ledger-entries: slot {a}, version 2: type gift is unknown',
+  ],
+  [
+    "an event's quantity",
+    ledger(`event = jsonb_set(event, '{quantity}', '5')`, 3),
+    'ledger-entries: slot {a}, version 3: confirmed_delta is 3, its event makes 5',
+  ],
+  [
+    "an event's quantity and the delta",
+    ledger(`event = jsonb_set(event, '{quantity}', '5'), confirmed_delta = 5`, 3),
+    'reservations: reservation {second} of slot {a}: quantity is 3, the ledger says 5',
+    'slot-state: slot {a}, version 6: confirmed is 5, the ledger says 7',
+  ],
+  [
+    "a cancel's quantity and delta",
+    ledger(`event = jsonb_set(event, '{quantity}', '2'), confirmed_delta = -2`, 5),
+    'reservations: reservation {cancelled} of slot {a}: its entries leave -1 units instead of none',
+  ],
+  [
+    'an event that is no number',
+    ledger(`event = jsonb_set(event, '{quantity}', '"many"')`, 3),
+    'ledger-entries: slot {a}, version 3: confirmed_delta is 3, its event makes many',
+  ],
+  [
+    'an event that is none',
+    ledger(`event = '[]'`, 3),
+    'ledger-entries: slot {a}, version 3: type is reservation_confirmed, its event is none',
+  ],
+  [
+    "an event's user",
+    ledger(`event = jsonb_set(event, '{userId}', '"eve"')`, 3),
+    'reservations: reservation {second} of slot {a}: user_id is user-3, the ledger says eve',
+  ],
+  [
+    'a reservation id',
+    ledger(`reservation_id = '{first}'`, 3),
+    'ledger-entries: slot {a}, version 3: reservation_id is {first}, its event names {second}',
+    'reservations: reservation {first} of slot {a}: the ledger confirms it 2 times',
+    'reservations: reservation {second} of slot {a}: it is confirmed with 3 units, but no ledger entry says so',
+  ],
+  [
+    'a slot id',
+    ledger(`slot_id = '{b}', version = 3`, 6),
+    'ledger-versions: slot {a}, version 6: versions 6 to 6 are missing: the stored slot is at 6',
+    'ledger-entries: slot {b}, version 3: ',
+  ],
+  [
+    'a time',
+    ledger(`at = at - interval '1 hour'`, 3),
+    'ledger-entries: slot {a}, version 3: its time is before that of the version before it',
+  ],
+  [
+    'a time, a little',
+    ledger(`at = at + interval '1 millisecond'`, 3),
+    'reservations: reservation {second} of slot {a}: created_at is ',
+  ],
+  [
+    'a first entry gone',
+    `DELETE FROM slot_ledger WHERE slot_id = '{a}' AND version = 1`,
+    'ledger-versions: slot {a}, version 2: version 1 is missing',
+  ],
+  [
+    'an entry gone',
+    `DELETE FROM slot_ledger WHERE slot_id = '{a}' AND version = 4`,
+    'ledger-versions: slot {a}, version 5: version 4 is missing',
+    'reservations: reservation {cancelled} of slot {a}: the ledger cancels it without having confirmed it',
+  ],
+  [
+    'the last entry gone',
+    `DELETE FROM slot_ledger WHERE slot_id = '{a}' AND version = 6`,
+    'ledger-versions: slot {a}, version 6: versions 6 to 6 are missing: the stored slot is at 6',
+  ],
+  [
+    'all entries gone',
+    `DELETE FROM slot_ledger WHERE slot_id = '{a}'`,
+    'ledger-versions: slot {a}, version 6: versions 1 to 6 are missing: the stored slot is at 6',
+  ],
+  [
+    'an entry twice, later',
+    copied(`at + interval '1 hour'`),
+    'ledger-versions: slot {a}, version 2: the version is there twice',
+  ],
+  [
+    'an entry twice, earlier',
+    copied(`at - interval '1 hour'`),
+    'ledger-versions: slot {a}, version 2: the version is there twice',
+  ],
+  [
+    'more taken than there is',
+    ledger('confirmed_delta = 12', 3),
+    'ledger-bounds: slot {a}, version 3: 0 held and 14 confirmed of 11',
+  ],
+  [
+    'more given back than was taken',
+    ledger('confirmed_delta = -3', 3),
+    'ledger-bounds: slot {a}, version 3: 0 held and -1 confirmed of 11',
+  ],
+]
+
+describeDamages('the ledger', inLedger, useWorld())

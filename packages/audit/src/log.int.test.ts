@@ -1,0 +1,168 @@
+/** The fence, the outbox, the log's end and the outcomes of what was accepted. */
+import { randomUUID } from 'node:crypto'
+import { mintId, topics } from '@ironsys/contracts'
+import type { LogRecord } from '@ironsys/engine'
+import { describe, expect, test } from 'vitest'
+import { type Damage, describeDamages, useWorld } from './audited-world.fixture.ts'
+
+const audited = useWorld()
+
+const inProgress: readonly Damage[] = [
+  [
+    'a rejection lost',
+    `DELETE FROM reservations WHERE id = '{rejected}'`,
+    'outcomes: partition {partition} of reservations.commands: offset ',
+  ],
+  [
+    'a remembered outcome lost',
+    `DELETE FROM applied_commands WHERE command_id = '{updateId}'`,
+    'outcomes: partition {partition} of reservations.commands: offset ',
+  ],
+  [
+    'a dead letter lost',
+    'DELETE FROM dead_letters',
+    'outcomes: partition {partition} of reservations.commands: offset ',
+  ],
+  [
+    'a fence beyond the log',
+    fence('next_offset = 50'),
+    'partitions: partition {partition} of reservations.commands: next_offset is 50, but the log ends at ',
+  ],
+  [
+    'another record applied',
+    fence("last_record_digest = 'x'"),
+    'partitions: partition {partition} of reservations.commands: the record at offset ',
+  ],
+  [
+    'a record of another time',
+    fence("last_record_time = last_record_time - interval '1 s'"),
+    'partitions: partition {partition} of reservations.commands: the record at offset ',
+  ],
+  [
+    'a record forgotten',
+    fence('last_record_digest = NULL'),
+    'partitions: partition {partition} of reservations.commands: next_offset is ',
+  ],
+  [
+    'another cluster',
+    fence("cluster_id = 'x'"),
+    'partitions: partition {partition} of reservations.commands: it was written from Kafka cluster x, this is test-cluster',
+  ],
+  [
+    'another partition count',
+    fence('partition_count = 3'),
+    'partitions: partition {partition} of reservations.commands: it was written with 3 partitions, the topic has 2',
+  ],
+  [
+    'a log time that went back',
+    fence("log_time = log_time - interval '1 hour'"),
+    'partitions: partition {partition} of reservations.commands: log_time is before the time of the last record',
+  ],
+  [
+    'a log time ahead',
+    fence("log_time = now() + interval '1 hour'"),
+    "partitions: partition {partition} of reservations.commands: log_time is ahead of the database's clock",
+  ],
+  [
+    'events that nobody has',
+    fence('event_seq = event_seq + 2'),
+    'events: partition {partition} of reservations.commands: events ',
+  ],
+  [
+    'events that were never decided',
+    fence('event_seq = 0'),
+    'events: partition {partition} of reservations.commands: the events topic has event ',
+  ],
+  [
+    'a hole in the outbox',
+    outbox('(1, 2, now()), (4, 5, now())'),
+    'outbox: partition {partition} of reservations.commands: events 3 to 3 are neither published nor in the outbox',
+  ],
+  [
+    'an outbox that ends too soon',
+    outbox('(1, 2, now())'),
+    'outbox: partition {partition} of reservations.commands: the outbox ends at event 2, but the partition is at ',
+  ],
+  [
+    'an outbox that is stuck',
+    outbox("(1, 2, now() - interval '2 minutes')"),
+    'outbox: partition {partition} of reservations.commands: event 1 and those after it are unpublished for 120 s',
+  ],
+]
+
+function fence(set: string): string {
+  return `UPDATE partition_progress SET ${set} WHERE partition = {partition}`
+}
+
+function outbox(rows: string): string {
+  return `INSERT INTO outbox (topic, partition, first_seq, last_seq, messages, created_at)
+    SELECT '${topics.reservationCommands}', {partition}, first, last, '[]', at FROM (VALUES ${rows}) v (first, last, at)`
+}
+
+describeDamages('progress', inProgress, audited)
+
+describe('the log', () => {
+  const commands = () => audited.world.log.records(topics.reservationCommands, audited.world.partition)
+  const events = () => audited.world.log.records(topics.reservationEvents, audited.world.partition)
+
+  test('whose tail is another is named', async () => {
+    const last = commands().pop()
+    commands().push({ ...requireRecord(last), value: Buffer.from('{}') })
+    expect(await audited.findings()).toContainEqual(
+      expect.stringContaining('is not the one that was applied'),
+    )
+  })
+
+  test('whose last record retention has taken is fine', async () => {
+    const end = (commands().at(-1)?.offset ?? 0) + 1
+    commands().splice(0, commands().length, { offset: end, timeMs: 0, key: null, value: null })
+    expect(await audited.findings()).toEqual([])
+  })
+
+  test('with an event missing is named, with events repeated it is not', async () => {
+    const copy = [...events()]
+    const repeated = copy.slice(-2).map((record, index) => ({ ...record, offset: copy.length + index }))
+    events().push(...repeated)
+    expect(await audited.findings()).toEqual([])
+    // A window of two that shows a repeat of the first event and then a new one: no gap in the log as a whole.
+    events().push({ ...requireRecord(copy[0]), offset: events().length })
+    const { a, updateId, writer } = audited.world
+    const change = { v: 1, type: 'update_slot', slot_id: a, name: 'Again' }
+    await writer.apply(a, { ...change, id: `${updateId.slice(0, -4)}beef` })
+    expect(await audited.findings({ eventsMax: 2 })).toEqual([])
+    events().splice(1, 1)
+    expect(await audited.findings()).toContainEqual(
+      audited.filled(
+        'events: partition {partition} of reservations.commands: offset 2 of the events topic: event 3 follows event 1',
+      ),
+    )
+  })
+})
+
+test('what is not decided yet owes no outcome', async () => {
+  const { a, log, partition } = audited.world
+  const command = { v: 1, type: 'reserve', id: mintId(a, 0), slot_id: a, user_id: 'ann', quantity: 1 }
+  log.append({ topic: topics.reservationCommands, partition }, a, JSON.stringify(command))
+  expect(await audited.findings()).toEqual([])
+})
+
+test('what was cancelled before it was reserved may be confirmed', async () => {
+  const { a, b, only, writer } = audited.world
+  const early = mintId(a, 0)
+  await writer.apply(a, { v: 1, type: 'cancel', id: randomUUID(), reservation_id: early })
+  const user_id = 'ann'
+  await writer.apply(a, { v: 1, type: 'reserve', id: early, slot_id: a, user_id, quantity: 1 })
+  expect(await audited.findings()).toEqual([])
+  await writer.apply(b, { v: 1, type: 'cancel', id: randomUUID(), reservation_id: only })
+  await audited.world.pool.query(
+    `UPDATE reservations SET status = 'confirmed', cancelled_at = NULL WHERE id = '${only}'`,
+  )
+  expect(await audited.findings({ only: ['outcomes'] })).toEqual([
+    expect.stringContaining(`reservation ${only} was cancelled, but is confirmed`),
+  ])
+})
+
+function requireRecord(record: LogRecord | undefined): LogRecord {
+  if (record === undefined) throw new Error('there is no record')
+  return record
+}
