@@ -1,14 +1,14 @@
 /** The public HTTP server, apart from what it stands on: buildApp(deps, options) listens to nothing. */
 import { isUtf8 } from 'node:buffer'
 import { setMaxListeners } from 'node:events'
-import { type FastifyError, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { clientErrorAnswer } from './client-errors.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { docsRoutes } from './docs.ts'
-import type { ProblemCode } from './errors.ts'
+import { answerFailures, malformed, problemOfError } from './failures.ts'
 import { healthRoutes } from './health.ts'
 import { createMethods } from './methods.ts'
-import { type Problem, ProblemError, pathOf, sendProblem, statusOf } from './problem.ts'
+import { ProblemError, pathOf, sendProblem } from './problem.ts'
 import { createRequestIds } from './request-id.ts'
 import { reservationRoutes } from './reservations.ts'
 import { createObserve } from './route.ts'
@@ -53,13 +53,11 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    // Its client opens the next one elsewhere.
+    if (deps.health.draining()) reply.header('connection', 'close')
     done()
   })
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const problem = problemOfError(error)
-    if (problem === null || statusOf(problem.code) >= 500) logFailure(deps, request, error)
-    return sendProblem(request, reply, problem ?? { code: 'internal' })
-  })
+  answerFailures(app, deps.logger)
   const observeUnrouted = createObserve(context, 'none', 'any')
   app.addHook('onResponse', (request, reply, done) => {
     if (request.is404) observeUnrouted(request, reply)
@@ -97,35 +95,4 @@ function isPlainJson({ headers }: FastifyRequest): boolean {
   const charset = /charset=\s*"?([^\s;"]+)/i.exec(headers['content-type'] ?? '')?.[1] ?? 'utf-8'
   const encoding = headers['content-encoding'] ?? 'identity'
   return /^utf-?8$/i.test(charset) && encoding.toLowerCase() === 'identity'
-}
-
-function malformed(detail: string): ProblemError {
-  return new ProblemError({ code: 'malformed-json', errors: [{ in: 'body', pointer: '', detail }] })
-}
-
-const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
-}
-
-/** Null for what is a fault of ours. */
-function problemOfError(error: FastifyError | ProblemError): Problem | null {
-  if (error instanceof ProblemError) return error.problem
-  const code = frameworkProblems[error.code]
-  if (code === 'malformed-json') return malformed(error.message).problem
-  if (code === 'body-too-large')
-    return { code, errors: [{ in: 'body', pointer: '', detail: 'is too large' }] }
-  if (code !== undefined) return { code }
-  const status = error.statusCode ?? 500
-  return status >= 400 && status < 500 ? { code: 'bad-request' } : null
-}
-
-/** The cause of a 5xx, for the operator only. An outage of the log is one line here and a metric. */
-function logFailure({ logger }: ApiDeps, request: FastifyRequest, error: Error): void {
-  const fields = { request_id: request.id, method: request.method, path: pathOf(request.url) }
-  if (error instanceof ProblemError)
-    logger.warn({ ...fields, code: error.problem.code, err: error.cause }, 'refused')
-  else logger.error({ ...fields, err: error }, 'unexpected error')
 }

@@ -68,7 +68,7 @@ test('a client that leaves is forgotten', async () => {
 test('the operations port has metrics by route pattern, and health', async () => {
   await world.app.inject({ url: `/slots/${SLOT}` })
   await world.app.inject({ url: '/nowhere' })
-  const operations = buildOperations(world.deps)
+  const operations = buildOperations({ ...world.deps, deadLetters: () => null }, { instanceId: 'test' })
   const metrics = await operations.inject({ url: '/metrics' })
   expect(metrics.headers['content-type']).toContain('text/plain')
   expect(metrics.body).toContain(

@@ -24,6 +24,8 @@ const environmentSchema = z
     /** One of so many normal requests is logged at info; 0: none. */
     LOG_ONE_OF: count(1_000_000_000).default(0),
     SLOW_REQUEST_MS: count(60_000).default(1000),
+    /** How long it goes on serving, no longer ready, before it closes; with the waits cut off after it below the stop's deadline. */
+    DRAIN_MS: count(15_000).default(0),
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
     REDIS_URL: z.url({ protocol: /^rediss?$/ }),
     KAFKA_BROKERS: z

@@ -134,13 +134,39 @@ const stateProblems = {
   },
 } as const satisfies Record<string, ProblemSpec>
 
+/** Of the operations port. */
+const operationsProblems = {
+  'dead-letter-not-found': {
+    status: 404,
+    title: 'No such dead letter',
+    when: 'No dead letter has this id.',
+  },
+  'dead-letter-not-open': {
+    status: 409,
+    title: 'The dead letter is resolved already',
+    when: 'It was redriven or discarded before; a command that failed again is a new dead letter.',
+  },
+  'dead-letter-busy': {
+    status: 409,
+    title: 'The dead letter is being resolved',
+    when: 'Somebody else redrives or discards it at this moment. Look at it again.',
+  },
+  'dead-letter-not-text': {
+    status: 409,
+    title: 'The dead letter cannot be redriven',
+    when: 'Its record has no value or one that is not UTF-8: no writer will ever read it. Discard it.',
+  },
+} as const satisfies Record<string, ProblemSpec>
+
 export type ProblemCode =
   | keyof typeof requestProblems
   | keyof typeof rejectionProblems
   | keyof typeof stateProblems
+  | keyof typeof operationsProblems
 
 export const problemTable: Readonly<Record<ProblemCode, ProblemSpec>> = {
   ...requestProblems,
   ...rejectionProblems,
   ...stateProblems,
+  ...operationsProblems,
 }

@@ -21,9 +21,10 @@ test('docs/errors.md lists the table: code, status, title and when', () => {
   expect(rows).toEqual(expected)
 })
 
-test('every code can be answered by some route, or by the server before there is one', () => {
+test('every code can be answered by some route, by the server before there is one, or by the operations port', () => {
   const ofServer = ['not-found', 'method-not-allowed', 'request-timeout']
-  const answered = new Set<string>([...routeList.flatMap(problemsOf), ...ofServer])
+  const ofOperations = codes.filter((code) => code.startsWith('dead-letter-'))
+  const answered = new Set<string>([...routeList.flatMap(problemsOf), ...ofServer, ...ofOperations])
   expect([...answered].sort()).toEqual([...codes].sort())
 })
 

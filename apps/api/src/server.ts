@@ -1,11 +1,14 @@
 /** One API process: the public server and the operations port on real Kafka, Postgres and Redis. */
 import { hash, randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connectRedis, redisReady } from '@ironsys/cache'
 import { topics } from '@ironsys/contracts'
+import { createDeadLetters, type DeadLetters } from '@ironsys/dead-letters'
+import type { CommandAppender } from '@ironsys/engine'
 import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
 import { type Closers, listenFault, openService, type Service } from '@ironsys/lifecycle'
 import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
-import { createReservationReads } from '@ironsys/reservations'
+import { createReservationReads, homePartition } from '@ironsys/reservations'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
@@ -19,6 +22,7 @@ import { produceObserver } from './metric-observers.ts'
 import { buildOperations } from './operations.ts'
 
 const READ_CONNECTIONS = 8
+const ADMIN_CONNECTIONS = 2
 const REDIS_READY_MS = 2000
 /** Clients that wait for a decision get it, or what is known after this long. */
 const WAITS_CUT_AFTER_MS = 3000
@@ -49,7 +53,11 @@ async function wire(
   const instanceId = randomBytes(6).toString('hex')
   const clientId = `ironsys-api-${instanceId}`
   const health = createHealth()
-  const operations = buildOperations({ metrics, health })
+  let deadLetters: DeadLetters | null = null
+  const operations = buildOperations(
+    { metrics, health, logger, deadLetters: () => deadLetters },
+    { instanceId },
+  )
   closers.add(() => operations.close())
   const operationsPort = await listen(operations, config.OPS_HOST, config.OPS_PORT)
 
@@ -65,6 +73,7 @@ async function wire(
   )
   closers.add(() => probes.close())
   health.states = probes.states
+  deadLetters = connectDeadLetters(config, clientId, producer, closers)
 
   const closing = new AbortController()
   const { slots, arrivals, progress, waiting } = live
@@ -91,6 +100,8 @@ async function wire(
   })
   closers.add(async () => {
     health.stopping = true
+    // Balancers need a moment to see it: until then their requests are served, each on a connection that ends with it.
+    if (config.DRAIN_MS > 0) await delay(config.DRAIN_MS)
     const cut = setTimeout(() => closing.abort(), WAITS_CUT_AFTER_MS)
     // A connection that was busy when the close began is kept alive by its client: it ends once it is answered.
     const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS)
@@ -154,6 +165,21 @@ async function connectParts({ config, metrics, logger, closers, instanceId, clie
   closers.add(() => producer.close())
   await producer.connect()
   return { reads, redis, admin, live, producer, clusterId }
+}
+
+/** Connects at the first use: an operator's. */
+function connectDeadLetters(
+  { DATABASE_URL, PARTITIONS }: Config,
+  clientId: string,
+  log: CommandAppender,
+  closers: Closers,
+): DeadLetters {
+  const pool = createPool(DATABASE_URL, {
+    applicationName: `${clientId}-admin`,
+    maxConnections: ADMIN_CONNECTIONS,
+  })
+  closers.add(() => pool.end())
+  return createDeadLetters({ pool, log, homePartition: (value) => homePartition(value, PARTITIONS) })
 }
 
 /** The log is the one that the database belongs to, and the id key the one its ids were made with. */

@@ -1,0 +1,45 @@
+/** What a request that fails is answered, on both ports. */
+import type { Logger } from '@ironsys/telemetry'
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
+import type { ProblemCode } from './errors.ts'
+import { type Problem, ProblemError, pathOf, sendProblem, statusOf } from './problem.ts'
+
+/** Every error that a handler throws becomes a problem document; faults of ours are logged. */
+export function answerFailures(app: FastifyInstance, logger: Logger): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const problem = problemOfError(error)
+    if (problem === null || statusOf(problem.code) >= 500) logFailure(logger, request, error)
+    return sendProblem(request, reply, problem ?? { code: 'internal' })
+  })
+}
+
+export function malformed(detail: string): ProblemError {
+  return new ProblemError({ code: 'malformed-json', errors: [{ in: 'body', pointer: '', detail }] })
+}
+
+const frameworkProblems: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+}
+
+/** Null for what is a fault of ours. */
+export function problemOfError(error: FastifyError | ProblemError): Problem | null {
+  if (error instanceof ProblemError) return error.problem
+  const code = frameworkProblems[error.code]
+  if (code === 'malformed-json') return malformed(error.message).problem
+  if (code === 'body-too-large')
+    return { code, errors: [{ in: 'body', pointer: '', detail: 'is too large' }] }
+  if (code !== undefined) return { code }
+  const status = error.statusCode ?? 500
+  return status >= 400 && status < 500 ? { code: 'bad-request' } : null
+}
+
+/** The cause of a 5xx, for the operator only. An outage of the log is one line here and a metric. */
+function logFailure(logger: Logger, request: FastifyRequest, error: Error): void {
+  const fields = { request_id: request.id, method: request.method, path: pathOf(request.url) }
+  if (error instanceof ProblemError)
+    logger.warn({ ...fields, code: error.problem.code, err: error.cause }, 'refused')
+  else logger.error({ ...fields, err: error }, 'unexpected error')
+}
