@@ -1,0 +1,298 @@
+/** `ironsys replay --verify` on real Postgres: equal where nothing was touched, and each damage named. */
+import {
+  mintId,
+  type ReservationCommand,
+  reservationIdSchema,
+  type SlotId,
+  slotIdSchema,
+} from '@ironsys/contracts'
+import { createPool, type Pool } from '@ironsys/postgres'
+import { createTestDatabase, type TestDatabase } from '@ironsys/testing'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { UsageFault } from './command.ts'
+import { replayCommand } from './commands/replay.ts'
+import { readConfig } from './config.ts'
+import { decideAndCommit } from './replay.fixture.ts'
+import { PAGE_ENTRIES } from './replay.ts'
+
+let database: TestDatabase
+let pool: Pool
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  pool = createPool(database.url, { applicationName: 'test', maxConnections: 2 })
+  await decideAndCommit(pool, [createSlot(small), createSlot(large), createSlot(busy)])
+  await decideAndCommit(pool, [
+    reserve(first, 2),
+    reserve(second, 3, { metadata: { seat: 'A1', price: 12.5 } }),
+    reserve(refused, 10_000),
+    update({ name: 'Evening', capacity: 50 }),
+  ])
+  await decideAndCommit(pool, [{ v: 1, type: 'cancel', id: newId(small), reservation_id: first }])
+  // More than a page, so that cancels find what an earlier page confirmed.
+  const many = Array.from({ length: PAGE_ENTRIES }, () => newId(large))
+  await decideAndCommit(
+    pool,
+    many.map((id) => reserve(id, 1, { slot_id: large })),
+  )
+  await decideAndCommit(
+    pool,
+    many.slice(0, 500).map((id) => ({ v: 1, type: 'cancel', id: newId(large), reservation_id: id })),
+  )
+})
+
+afterAll(async () => {
+  await pool.end()
+  await database.drop()
+})
+
+const slotId = (digit: string) => slotIdSchema.parse(`${digit.repeat(8)}-1111-4111-8111-111111111111`)
+const [small, large, busy] = [slotId('1'), slotId('2'), slotId('3')]
+const newId = (slot: string) => reservationIdSchema.parse(mintId(slot, Date.UTC(2026, 5, 1)))
+const [first, second, refused] = [newId(small), newId(small), newId(small)]
+
+const createSlot = (id: SlotId): ReservationCommand => ({
+  v: 1,
+  type: 'create_slot',
+  id,
+  name: 'Morning',
+  start_time: '2026-07-01T09:00:00.000Z',
+  end_time: '2026-07-01T10:00:00.000Z',
+  capacity: 5000,
+  overbooking_bps: 0,
+  sales_open_at: null,
+  sales_close_at: '2026-06-30T00:00:00.123Z',
+  metadata: { floor: 3 },
+  body_hash: 'a'.repeat(32),
+})
+const reserve = (id: string, quantity: number, more: object = {}) =>
+  ({ v: 1, type: 'reserve', id, slot_id: small, user_id: 'ann', quantity, ...more }) as ReservationCommand
+const update = (fields: object) =>
+  ({ v: 1, type: 'update_slot', id: newId(small), slot_id: small, ...fields }) as ReservationCommand
+
+const reportSchema = z.object({
+  equal: z.boolean(),
+  ledger_entries: z.int(),
+  slots: z.int(),
+  reservations: z.int(),
+  difference_count: z.int(),
+  differences: z.array(z.record(z.string(), z.string().nullable())),
+  kept_schema: z.string().nullable(),
+})
+
+async function replay(...args: readonly string[]) {
+  const said: string[] = []
+  const environment = { DATABASE_URL: database.url }
+  const context = { config: readConfig(environment), environment, say: (line: string) => said.push(line) }
+  const code = await replayCommand.run(['--verify', ...args], context)
+  return { code, text: said.join('\n') }
+}
+
+async function replayJson(...args: readonly string[]) {
+  const { code, text } = await replay('--json', ...args)
+  return { code, ...reportSchema.parse(JSON.parse(text)) }
+}
+
+const schemas = async () =>
+  (await pool.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay%'`)).rows.map(
+    (row) => row.nspname,
+  )
+
+describe('what nobody touched', () => {
+  test('is equal, and leaves nothing behind', async () => {
+    expect(await replayJson()).toMatchObject({
+      code: 0,
+      equal: true,
+      ledger_entries: 3 + 4 + PAGE_ENTRIES + 500,
+      slots: 3,
+      reservations: 2 + PAGE_ENTRIES,
+      differences: [],
+    })
+    expect(await schemas()).toEqual([])
+  })
+
+  test('is equal while it goes on being written', async () => {
+    let stop = false
+    let written = 0
+    const writing = (async () => {
+      for (; !stop; written++) {
+        await decideAndCommit(pool, [reserve(newId(busy), 1, { slot_id: busy })])
+      }
+    })()
+    await vi.waitUntil(() => written > 0)
+    const reports = [await replayJson(), await replayJson()]
+    stop = true
+    await writing
+    expect(reports).toMatchObject([
+      { code: 0, equal: true },
+      { code: 0, equal: true },
+    ])
+    expect(reports[1]?.ledger_entries).toBeGreaterThan(reports[0]?.ledger_entries ?? 0)
+  })
+
+  test('one slot alone takes its entries only', async () => {
+    expect(await replayJson('--slot', small)).toMatchObject({
+      code: 0,
+      ledger_entries: 5,
+      slots: 1,
+      reservations: 2,
+    })
+  })
+})
+
+describe('a damage', () => {
+  const row = (table: string, id: string, column: string | null, stored: unknown, rebuilt: unknown) => ({
+    table,
+    id,
+    column,
+    stored,
+    rebuilt,
+  })
+  const ledger = `slot_ledger SET`
+  const at = (version: number) => `WHERE slot_id = '${small}' AND version = ${version}`
+  const fault = (text: string) => [row('slot_ledger', small, null, expect.stringContaining(text), null)]
+  // Versions of the small slot: 1 created, 2 and 3 confirmed, 4 updated, 5 cancelled.
+  test.each<[string, string, readonly object[]]>([
+    [
+      'a sum in the state',
+      `UPDATE slots SET confirmed = confirmed - 1 WHERE id = '${small}'`,
+      [row('slots', small, 'confirmed', '2', '3')],
+    ],
+    [
+      'two columns of the state',
+      `UPDATE slots SET name = 'Night', metadata = '{"floor": 4}' WHERE id = '${small}'`,
+      [
+        row('slots', small, 'metadata', '{"floor": 4}', '{"floor": 3}'),
+        row('slots', small, 'name', '"Night"', '"Evening"'),
+      ],
+    ],
+    [
+      'a state that is gone',
+      `DELETE FROM slots WHERE id = '${small}'`,
+      [row('slots', small, null, null, expect.stringContaining('"version":5'))],
+    ],
+    [
+      'a state without a ledger',
+      `INSERT INTO slots SELECT '${second}', version, epoch, start_time, end_time, capacity, overbooking_bps, held,
+         confirmed, status, name, sales_open_at, sales_close_at, metadata, body_hash, created_at FROM slots
+        WHERE id = '${small}'`,
+      [row('slots', second, null, expect.stringContaining('"version":5'), null)],
+    ],
+    [
+      'a quantity',
+      `UPDATE reservations SET quantity = 30 WHERE id = '${second}'`,
+      [row('reservations', second, 'quantity', '30', '3')],
+    ],
+    [
+      'a confirmed reservation made a rejected one',
+      `UPDATE reservations SET status = 'rejected', reason = 'sold-out' WHERE id = '${second}'`,
+      [
+        row('reservations', second, 'reason', '"sold-out"', 'null'),
+        row('reservations', second, 'status', '"rejected"', '"confirmed"'),
+      ],
+    ],
+    [
+      'a reservation moved to another slot',
+      `UPDATE reservations SET slot_id = '${large}' WHERE id = '${second}'`,
+      [row('reservations', second, 'slot_id', `"${large}"`, `"${small}"`)],
+    ],
+    [
+      'a reservation that is gone',
+      `DELETE FROM reservations WHERE id = '${first}'`,
+      [row('reservations', first, null, null, expect.stringContaining('"slot_version":5'))],
+    ],
+    [
+      'a rejected reservation made a confirmed one',
+      `UPDATE reservations SET status = 'confirmed', reason = NULL WHERE id = '${refused}'`,
+      [row('reservations', refused, null, expect.stringContaining(refused), null)],
+    ],
+    [
+      'a ledger entry that is gone',
+      `DELETE FROM slot_ledger ${at(3)}`,
+      fault('version 4: version 3 is missing'),
+    ],
+    [
+      'the last ledger entry gone',
+      `DELETE FROM slot_ledger ${at(5)}`,
+      [
+        ...['cancelled_at', 'slot_version', 'status'].map((column) =>
+          expect.objectContaining({ table: 'reservations', id: first, column }),
+        ),
+        row('slots', small, 'confirmed', '3', '5'),
+        row('slots', small, 'version', '5', '4'),
+      ],
+    ],
+    ['a delta of the ledger', `UPDATE ${ledger} confirmed_delta = 1 ${at(2)}`, fault('confirmed_delta is 1')],
+    [
+      'a quantity in an event',
+      `UPDATE ${ledger} event = jsonb_set(event, '{quantity}', '7') ${at(2)}`,
+      fault('version 2: confirmed_delta is 2, its event makes 7'),
+    ],
+    [
+      'an unknown event',
+      `UPDATE ${ledger} event = jsonb_set(event, '{type}', '"slot_painted"'), type = 'slot_painted' ${at(4)}`,
+      fault('version 4: the event cannot be read'),
+    ],
+    [
+      'a user in an event',
+      `UPDATE ${ledger} event = jsonb_set(event, '{userId}', '"bob"') ${at(3)}`,
+      [row('reservations', second, 'user_id', '"ann"', '"bob"')],
+    ],
+  ])('%s is named', async (_what, damage, differences) => {
+    await withDamage(damage, async () => {
+      const all = await replayJson()
+      expect(all).toMatchObject({ code: 1, equal: false, difference_count: differences.length })
+      expect(all.differences).toEqual(differences)
+    })
+    expect((await replayJson()).equal).toBe(true)
+  })
+
+  test('of one slot is seen when that slot is looked at, and not when another is', async () => {
+    await withDamage(`UPDATE reservations SET slot_id = '${large}' WHERE id = '${second}'`, async () => {
+      expect((await replayJson('--slot', small)).differences).toEqual([
+        row('reservations', second, 'slot_id', `"${large}"`, `"${small}"`),
+      ])
+      expect(await replayJson('--slot', busy)).toMatchObject({ code: 0 })
+    })
+  })
+
+  test('of many rows is listed up to a bound, counted whole, and kept when asked for', async () => {
+    await withDamage(`UPDATE reservations SET quantity = 9 WHERE slot_id = '${large}'`, async () => {
+      const { code, text } = await replay('--keep')
+      expect(code).toBe(1)
+      expect(text).toMatch(new RegExp(`… and ${PAGE_ENTRIES - 100} more\n`))
+      expect(text).toContain(`DIFFERENT in ${PAGE_ENTRIES} places`)
+      const [schema] = await schemas()
+      expect(text).toContain(`schema ${schema}`)
+      const kept = await pool.query(
+        `SELECT count(*)::int AS n FROM ${schema}.differences WHERE "column" = 'quantity'`,
+      )
+      expect(kept.rows).toEqual([{ n: PAGE_ENTRIES }])
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`)
+    })
+  })
+})
+
+test.each([[[]], [['--verify', '--slot', 'x']], [['--verify', '--sideways']]])(
+  'arguments %j are a usage fault',
+  async (args) => {
+    const config = readConfig({ DATABASE_URL: database.url })
+    const running = replayCommand.run(args, { config, environment: {}, say: () => undefined })
+    await expect(running).rejects.toBeInstanceOf(UsageFault)
+  },
+)
+
+/** Damages the tables, and puts back what they were. */
+async function withDamage(damage: string, look: () => Promise<void>): Promise<void> {
+  const tables = ['slots', 'reservations', 'slot_ledger']
+  await pool.query(tables.map((table) => `CREATE TABLE ${table}_before AS TABLE ${table}`).join(';'))
+  try {
+    expect((await pool.query(damage)).rowCount).toBeGreaterThan(0)
+    await look()
+  } finally {
+    const restore = (table: string) =>
+      `DELETE FROM ${table}; INSERT INTO ${table} TABLE ${table}_before; DROP TABLE ${table}_before`
+    await pool.query(tables.map(restore).join(';'))
+  }
+}
