@@ -1,6 +1,6 @@
 # Names only: the work is in apps/cli and infra/local. Every target is `./ironsys <command>`.
 .DEFAULT_GOAL := help
-.PHONY: up test verify demo down logs clean rebuild psql redis-cli monitor-lag create-topics lint bench help
+.PHONY: up test sim chaos verify demo down logs clean rebuild psql redis-cli monitor-lag create-topics lint bench help
 
 up: ## start everything (DETACH=1 returns when it is ready)
 	@./ironsys up $(if $(DETACH),--detach)
@@ -8,7 +8,13 @@ up: ## start everything (DETACH=1 returns when it is ready)
 test: ## run the tests on real servers of their own (ARGS='…' goes to vitest)
 	@./ironsys test $(ARGS)
 
-verify: ## lint, typecheck, dependency rules, generated files
+chaos: ## crash tests on real servers (MINUTES=5 SEED=… RATE=300 FAULTS=worker,kafka,… ROLLING=1)
+	@./ironsys chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(ROLLING),--rolling) $(ARGS)
+
+sim: ## simulate crashes and faults (SEEDS=10000, or SEED=7 with its trace, or MUTANTS=1)
+	@./ironsys sim $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(MUTANTS),--mutants)
+
+verify: ## lint, typecheck, dependency rules, generated files, a short chaos
 	@./ironsys verify
 
 demo: ## an on-sale with 5,000 buyers, then the audit

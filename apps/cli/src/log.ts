@@ -3,7 +3,7 @@ import { topicSettings, topics } from '@ironsys/contracts'
 import { createLogAdmin, type LogAdmin, type TopicPlan } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
 
-const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+export const silentLogger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 function ignore(): void {}
 
@@ -17,7 +17,7 @@ export async function withLogAdmin<T>(
   brokers: readonly string[],
   work: (admin: LogAdmin) => Promise<T>,
 ): Promise<T> {
-  const admin = createLogAdmin({ brokers, clientId: 'ironsys-cli', logger: silent })
+  const admin = createLogAdmin({ brokers, clientId: 'ironsys-cli', logger: silentLogger })
   try {
     return await work(admin)
   } catch (error) {

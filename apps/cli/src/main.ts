@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkout, LocalFault } from '@ironsys/local'
 import { type Command, type Context, UsageFault } from './command.ts'
+import { auditCommand } from './commands/audit.ts'
+import { chaosCommand } from './commands/chaos.ts'
 import { cleanCommand } from './commands/clean.ts'
 import { psqlCommand, redisCliCommand } from './commands/clients.ts'
+import { dlqCommand } from './commands/dlq.ts'
 import { downCommand } from './commands/down.ts'
 import { openApiCommand, schemaCommand } from './commands/generate.ts'
 import { lagCommand } from './commands/lag.ts'
@@ -13,7 +16,9 @@ import { benchCommand, demoCommand } from './commands/loads.ts'
 import { logsCommand } from './commands/logs.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
+import { replayCommand } from './commands/replay.ts'
 import { seedCommand } from './commands/seed.ts'
+import { simCommand } from './commands/sim.ts'
 import { testCommand } from './commands/test.ts'
 import { topicsCommand } from './commands/topics.ts'
 import { upCommand } from './commands/up.ts'
@@ -57,13 +62,26 @@ const commands: readonly Command[] = [
     psqlCommand,
     redisCliCommand,
     lagCommand,
+    auditCommand,
+    replayCommand,
+    dlqCommand,
   ],
   ...[migrateCommand, topicsCommand, seedCommand, cleanCommand, rebuildCommand],
-  ...[testCommand, verifyCommand, lintCommand, schemaCommand, openApiCommand, helpCommand, versionCommand],
+  ...[
+    testCommand,
+    simCommand,
+    chaosCommand,
+    verifyCommand,
+    lintCommand,
+    schemaCommand,
+    openApiCommand,
+    helpCommand,
+    versionCommand,
+  ],
 ]
 
 /** These hand all their arguments on, `--help` too. */
-const passesArguments = new Set(['psql', 'redis-cli', 'test', 'demo', 'bench'])
+const passesArguments = new Set(['psql', 'redis-cli', 'dlq', 'test', 'demo', 'bench'])
 
 function findCommand(name: string): Command {
   const command = commands.find((each) => each.name === name)

@@ -16,6 +16,7 @@ export const folders = {
 } as const
 
 const TEST_PREFIX = 'test-'
+const CHAOS_PREFIX = 'chaos-'
 
 /** The folder of the stack that the test run with this pid uses. */
 export function testFolder(pid: number): string {
@@ -23,9 +24,22 @@ export function testFolder(pid: number): string {
 }
 
 export function testFolders(): readonly string[] {
+  return foldersNamed(TEST_PREFIX)
+}
+
+/** The folder of the stack that the crash test with this pid uses; kept when a check of it fails. */
+export function chaosFolder(pid: number): string {
+  return join(folders.state, `${CHAOS_PREFIX}${pid}`)
+}
+
+export function chaosFolders(): readonly string[] {
+  return foldersNamed(CHAOS_PREFIX)
+}
+
+function foldersNamed(prefix: string): readonly string[] {
   if (!existsSync(folders.state)) return []
   return readdirSync(folders.state)
-    .filter((name) => name.startsWith(TEST_PREFIX))
+    .filter((name) => name.startsWith(prefix))
     .map((name) => join(folders.state, name))
 }
 

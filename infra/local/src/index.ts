@@ -2,7 +2,16 @@ export { findProgram, type Outcome, type RunOptions, run } from './commands.ts'
 export { type LocalConfig, readLocalConfig, serversOfTests } from './config.ts'
 export { dockerExecCommand, dockerLogsCommand, dockerStarted, removeDocker } from './docker.ts'
 export { LocalFault } from './faults.ts'
-export { checkout, folders, removeStack, stackFolders, testFolder, testFolders } from './folders.ts'
+export {
+  chaosFolder,
+  chaosFolders,
+  checkout,
+  folders,
+  removeStack,
+  stackFolders,
+  testFolder,
+  testFolders,
+} from './folders.ts'
 export { install, type Wanted } from './install.ts'
 export { killNative } from './native.ts'
 export { appNodeOptions } from './node-options.ts'

@@ -77,7 +77,7 @@ function properties(stack: StackFolder, data: string): string {
     'node.id': '1',
     'controller.quorum.voters': `1@${LOOPBACK}:${kafkaController}`,
     listeners: `PLAINTEXT://${LOOPBACK}:${kafka},CONTROLLER://${LOOPBACK}:${kafkaController}`,
-    'advertised.listeners': `PLAINTEXT://${LOOPBACK}:${kafka}`,
+    'advertised.listeners': `PLAINTEXT://${LOOPBACK}:${stack.kafkaAdvertisedPort ?? kafka}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',

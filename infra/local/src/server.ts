@@ -17,6 +17,8 @@ export interface StackFolder {
   readonly ports: Ports
   /** True for a stack that is thrown away at the end: nothing has to survive a crash of the machine. */
   readonly disposable: boolean
+  /** The port that Kafka tells its clients when they come through a proxy; its own when absent. */
+  readonly kafkaAdvertisedPort?: number
   readonly report: (line: string) => void
   /** Aborts when the start is called off. */
   readonly signal: AbortSignal

@@ -1,16 +1,7 @@
 /** The whole system for one test file: a Kafka, a Redis and a database of its own, and the apps as real processes. */
-import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
-import { topicSettings, topics } from '@ironsys/contracts'
-import { createLogAdmin } from '@ironsys/kafka'
 import {
-  appNodeOptions,
-  checkout,
   findFreePorts,
-  LOOPBACK,
-  launch,
   pidPath,
-  probeReady,
   type RunningProcess,
   removeStack,
   serversOfTests,
@@ -18,14 +9,11 @@ import {
   stopStack,
   tailOf,
   testFolder,
-  waitReady,
-  waitUntil,
   writePidFile,
 } from '@ironsys/local'
+import { type AppName, appEnvironment, createTopics, endApp, launchApp, waitAppReady } from './app-launch.ts'
 import { createTestDatabase } from './test-database.ts'
 
-const START_DEADLINE_MS = 30_000
-const STOP_DEADLINE_MS = 30_000
 const PARTITIONS = 4
 
 export interface TestSystem {
@@ -69,18 +57,9 @@ export async function startSystem(): Promise<TestSystem> {
     startStack(folder, { given: nobody, servers: serversOfTests() }, ['redis', 'kafka']),
   ])
   const { redisUrl, kafkaBrokers } = stack.addresses
-  await createTopics(kafkaBrokers)
-  const shared = {
-    NODE_ENV: 'test',
-    LOG_LEVEL: 'info',
-    DATABASE_URL: database.url,
-    REDIS_URL: redisUrl,
-    KAFKA_BROKERS: kafkaBrokers.join(','),
-    PARTITIONS: String(PARTITIONS),
-    ID_KEY: randomBytes(32).toString('hex'),
-    CURSOR_KEYS: `a:${randomBytes(32).toString('hex')}`,
-  }
-  const apps = createLauncher(path, shared)
+  await createTopics(kafkaBrokers, PARTITIONS)
+  const addresses = { databaseUrl: database.url, redisUrl, kafkaBrokers }
+  const apps = createLauncher(path, appEnvironment(addresses, PARTITIONS))
   return {
     databaseUrl: database.url,
     redisUrl,
@@ -104,33 +83,19 @@ export async function startSystem(): Promise<TestSystem> {
 /** Starts apps as processes of their own, each on free ports. */
 function createLauncher(folder: string, shared: Readonly<Record<string, string>>) {
   const started = new Set<RunningProcess>()
-  const run = async (app: 'api' | 'worker', environment: Readonly<Record<string, string>>) => {
-    const [port = 0, opsPort = 0] = await findFreePorts(2)
-    const running = await launch({
-      name: `${app}-${started.size}`,
-      command: process.execPath,
-      args: [...appNodeOptions, join(checkout, 'apps', app, 'src', 'main.ts')],
-      folder,
-      cwd: checkout,
-      env: {
-        PATH: '/usr/bin:/bin',
-        ...shared,
-        PORT: String(port),
-        OPS_PORT: String(opsPort),
-        ...environment,
-      },
-      signal: new AbortController().signal,
-    })
-    started.add(running)
-    return { running, url: `http://${LOOPBACK}:${port}`, operationsUrl: `http://${LOOPBACK}:${opsPort}` }
+  const run = async (app: AppName, environment: Readonly<Record<string, string>>) => {
+    const name = `${app}-${started.size}`
+    const launched = await launchApp({ app, name, folder, environment: { ...shared, ...environment } })
+    started.add(launched.running)
+    return launched
   }
   const start = async (
-    app: 'api' | 'worker',
+    app: AppName,
     environment: Readonly<Record<string, string>> = {},
   ): Promise<TestApp> => {
-    const { running, url, operationsUrl } = await run(app, environment)
-    const ready = () => probeReady(operationsUrl)
-    await waitReady(running, ready, START_DEADLINE_MS, new AbortController().signal)
+    const launched = await run(app, environment)
+    await waitAppReady(launched)
+    const { running, url, operationsUrl } = launched
     return {
       url,
       operationsUrl,
@@ -143,23 +108,7 @@ function createLauncher(folder: string, shared: Readonly<Record<string, string>>
     }
   }
   const endAll = async (): Promise<void> => {
-    for (const running of started) if (!running.hasExited()) await endProcess(running)
+    for (const running of started) if (!running.hasExited()) await endApp(running)
   }
   return { run, start, endAll }
-}
-
-async function endProcess(running: RunningProcess): Promise<void> {
-  process.kill(running.pid, 'SIGCONT')
-  process.kill(running.pid, 'SIGTERM')
-  if (await waitUntil(() => running.hasExited(), STOP_DEADLINE_MS)) return
-  process.kill(running.pid, 'SIGKILL')
-  throw new Error(`${running.name} did not stop: ${tailOf(running.logPath)}`)
-}
-
-async function createTopics(brokers: readonly string[]): Promise<void> {
-  const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-  const admin = createLogAdmin({ brokers, clientId: 'test-topics', logger: silent })
-  const names = Object.values(topics)
-  await admin.ensureTopics(names.map((topic) => ({ topic, partitions: PARTITIONS, settings: topicSettings })))
-  await admin.close()
 }

@@ -33,6 +33,8 @@ export interface TcpProxy {
   connections(): number
   /** Arms one fault, in place of the one still armed, if any. Resolves when it has fired. */
   arm(fault: Fault, options?: FaultOptions): Promise<void>
+  /** Takes back a fault that has not fired; its promise never resolves. */
+  disarm(): void
   /** Cuts every connection at once. */
   cutAll(ending?: Ending): void
   /** Holds all bytes in both directions; connections stay open and new ones are accepted. */
@@ -92,6 +94,9 @@ export async function createTcpProxy({ targetHost, targetPort }: Target): Promis
       new Promise((fired) => {
         armed = { fault, matches: options.matches ?? (() => true), ending: options.ending ?? 'reset', fired }
       }),
+    disarm: () => {
+      armed = null
+    },
     cutAll,
     stall: () => {
       stalled = true
@@ -117,6 +122,7 @@ class Link {
   readonly #takeFault: (chunk: Buffer) => ArmedFault | null
   /** Set when the next answer is to be lost. */
   #losing: ArmedFault | null = null
+  #resetting = false
 
   constructor(client: net.Socket, target: net.Socket, takeFault: (chunk: Buffer) => ArmedFault | null) {
     this.#client = client
@@ -128,7 +134,7 @@ class Link {
     target.on('end', () => client.end())
     // A cut is what this proxy is for: an error on one side ends the other, and that is all there is to say.
     client.on('error', () => target.destroy())
-    target.on('error', () => client.resetAndDestroy())
+    target.on('error', () => this.#reset())
     client.on('close', () => target.destroy())
   }
 
@@ -145,8 +151,19 @@ class Link {
   cut(ending: Ending): void {
     // Half-sent bytes to the target are flushed by end(): what was forwarded counts as arrived.
     this.#target.end()
-    if (ending === 'reset') this.#client.resetAndDestroy()
+    if (ending === 'reset') this.#reset()
     else this.#client.destroySoon()
+  }
+
+  /**
+   * Node resets by ending first. Destroyed before that end is on its way, by whomever, the socket never closes, and keeps
+   * Node itself from ending; and one that is not read from never gets so far.
+   */
+  #reset(): void {
+    if (this.#resetting) return
+    this.#resetting = true
+    if (this.#client.writableEnded || this.#client.writableLength > 0) this.#client.destroy()
+    else this.#client.resetAndDestroy()
   }
 
   #request(chunk: Buffer): void {

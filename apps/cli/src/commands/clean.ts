@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import {
+  chaosFolders,
   checkout,
   folders,
   LocalFault,
@@ -43,9 +44,10 @@ export function requireStopped(): void {
   }
 }
 
-/** What test runs that were killed have left; those that are under way stay. */
+/** What test runs that were killed, and crash tests that failed, have left; those that are under way stay. */
 async function deadTestStacks(): Promise<readonly string[]> {
-  const dead = testFolders().filter((folder) => readPidFile(pidPath(folder, 'test-run')) === null)
+  const all = [...testFolders(), ...chaosFolders()]
+  const dead = all.filter((folder) => readPidFile(pidPath(folder, 'test-run')) === null)
   for (const folder of dead) await stopStack(folder, true)
   return dead
 }

@@ -4,10 +4,12 @@ import { requireNoArguments } from '../arguments.ts'
 import type { Command, Context } from '../command.ts'
 import { generatedFiles } from '../generated.ts'
 import { turboCommand } from '../turbo.ts'
+import { chaosProgram, shortChaosArguments } from './chaos.ts'
+import { simProgram } from './sim.ts'
 
 export const verifyCommand: Command = {
   name: 'verify',
-  summary: 'lint, typecheck, dependency rules, and whether generated files are up to date',
+  summary: 'lint, typecheck, dependency rules, whether generated files are up to date, and three crashes',
   usage: '',
   details: 'What is slower than the tests or needs outside tools. All of it runs, also after a failure.',
   run: async (args, context) => {
@@ -33,6 +35,9 @@ interface Step {
   readonly check: () => Promise<string | null>
 }
 
+/** Enough for the rarest of them. */
+const SEEDS_PER_MUTANT = 200
+
 function steps(context: Context): readonly Step[] {
   return [
     {
@@ -52,6 +57,24 @@ function steps(context: Context): readonly Step[] {
       name: `${relative(checkout, file.path)} is up to date`,
       check: () => file.drift(context),
     })),
+    {
+      name: `the simulator finds every planted bug, in ${SEEDS_PER_MUTANT} seeds`,
+      check: () =>
+        checkCommand({
+          command: process.execPath,
+          args: [simProgram, '--mutants', '--seeds', String(SEEDS_PER_MUTANT)],
+          env: context.environment,
+        }),
+    },
+    {
+      name: `chaos: ${shortChaosArguments.join(' ')}`,
+      check: () =>
+        checkCommand({
+          command: process.execPath,
+          args: [chaosProgram, ...shortChaosArguments],
+          env: context.environment,
+        }),
+    },
   ]
 }
 
