@@ -222,9 +222,17 @@ async function killPostgres(deps: NemesisDeps): Promise<readonly Recovery[]> {
   )
   await deps.system.startServer('postgres')
   const answersMs = Date.now()
+  const atMs = await committed
   return [
     recovery('database-answers', 'kill-postgres', { atMs: answersMs }, killedMs, deps),
-    recovery('database-commits', 'kill-postgres', { atMs: await committed }, killedMs, deps),
+    recovery(
+      'database-commits',
+      'kill-postgres',
+      { atMs: atMs && Math.max(atMs, answersMs) },
+      answersMs,
+      deps,
+    ),
+    recovery('database-killed-commits', 'kill-postgres', { atMs }, killedMs, deps),
   ]
 }
 

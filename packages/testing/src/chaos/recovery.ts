@@ -16,9 +16,10 @@ export const recoveryKinds = {
   'broker-acks': { says: 'broker answers → first 202 to a request sent after the kill', aimMs: 5000 },
   'broker-killed-acks': { says: 'broker killed → first 202 to a request sent after the kill', aimMs: null },
   'database-answers': { says: 'database killed → it answers a query', aimMs: null },
-  'database-commits': {
+  'database-commits': { says: 'database answers → first commit of a partition', aimMs: 5000 },
+  'database-killed-commits': {
     says: 'database killed → first commit of a partition after the restart began',
-    aimMs: 5000,
+    aimMs: null,
   },
   settled: { says: 'over → every app ready and every partition moving', aimMs: null },
 } as const satisfies Readonly<Record<string, { says: string; aimMs: number | null }>>
