@@ -6,7 +6,7 @@ import { planRepair, repairSlot } from './repair.ts'
 
 const audited = useWorld()
 
-const deps = () => ({ ...audited.world, nowMs: () => 0 })
+const deps = () => audited.world
 const damage = (sql: string) => audited.world.pool.query(audited.filled(sql))
 
 async function plan() {

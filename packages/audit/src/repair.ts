@@ -11,11 +11,11 @@
  */
 import {
   decodeSnapshot,
-  encodeSnapshot,
   isOlder,
   redisSinkDefaults,
   type SnapshotRedis,
   type StoredSnapshot,
+  storeSnapshot,
 } from '@ironsys/cache'
 import { partitionOfKey, redisNames, topics } from '@ironsys/contracts'
 import type { Pool } from '@ironsys/postgres'
@@ -30,7 +30,6 @@ export interface RepairDeps {
   readonly pool: Pool
   /** Null: snapshots stay as they are, and are reported so. */
   readonly redis: Pick<SnapshotRedis, 'get' | 'putSnapshot' | 'publish'> | null
-  readonly nowMs: () => number
 }
 
 export interface SlotRepair {
@@ -158,15 +157,14 @@ function requireShown(repair: SlotRepair, derived: Derived): void {
 
 /** Answers what kept it from being written, or null. */
 async function writeSnapshot(deps: RepairDeps, slotId: string): Promise<string | null> {
-  const { pool, redis, nowMs } = deps
+  const { pool, redis } = deps
   if (redis === null) return 'Redis does not answer'
   const state = await stateOf(pool, slotId)
   if (state === undefined) return 'the slot is not stored'
   const { epoch, version, document } = state
-  const stored = encodeSnapshot({ epoch, version, atMs: nowMs(), document })
+  const lifetime = { ttlMs: redisSinkDefaults.snapshotTtlMs, ageMs: 0 }
   try {
-    const ttlMs = redisSinkDefaults.snapshotTtlMs
-    await redis.putSnapshot(redisNames.slot(slotId), epoch, version, stored, ttlMs)
+    await storeSnapshot(redis, redisNames.slot(slotId), state, lifetime)
     await redis.publish(redisNames.snapshots, JSON.stringify([{ key: slotId, epoch, version, document }]))
     return null
   } catch (error) {

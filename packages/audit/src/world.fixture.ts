@@ -47,7 +47,7 @@ export async function createWorld() {
     writer,
     putSnapshot: async (slotId: string, change: (slot: Slot) => Slot = (slot) => slot, epoch = 1) => {
       const slot = change(writer.slot(slotId))
-      const stored = { epoch, version: slot.version, atMs: FIRST_MS, document: slotDocument(slot) }
+      const stored = { epoch, version: slot.version, ttlMs: 600_000, document: slotDocument(slot) }
       await redis.set(redisNames.slot(slotId), encodeSnapshot(stored))
     },
     close: async () => {

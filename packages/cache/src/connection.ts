@@ -1,9 +1,11 @@
 /** One way to connect to Redis, with every wait bounded: Redis holds copies, so nobody may hang on it. */
 import { Redis, type Result } from 'ioredis'
-import { putSnapshotLua } from './stored-snapshot.ts'
+import { getSnapshotLua, putSnapshotLua } from './stored-snapshot.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
+    /** Text and milliseconds left to live, -1 without end; null when it is not there. */
+    getSnapshot(key: string): Result<[text: string, remainingMs: number] | null, Context>
     /** Key, epoch, version, stored text, milliseconds to live: 1 when stored, 0 when a newer one is there. */
     putSnapshot(
       key: string,
@@ -58,7 +60,10 @@ export function connectRedis(url: string, options: RedisConnectionOptions): Redi
     retryStrategy: (attempt) =>
       Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(attempt - 1, 10), RECONNECT_MAX_MS) *
       (0.8 + 0.4 * Math.random()),
-    scripts: { putSnapshot: { lua: putSnapshotLua, numberOfKeys: 1 } },
+    scripts: {
+      getSnapshot: { lua: getSnapshotLua, numberOfKeys: 1 },
+      putSnapshot: { lua: putSnapshotLua, numberOfKeys: 1 },
+    },
   })
   logOutages(redis, options)
   return redis

@@ -13,10 +13,13 @@ export {
 export * from './snapshot.ts'
 export { createSnapshotCache } from './snapshot-cache.ts'
 export {
+  type AgedSnapshot,
   decodeSnapshot,
   encodeSnapshot,
   isOlder,
+  readSnapshot,
   type SnapshotRedis,
   type StoredSnapshot,
+  storeSnapshot,
   type Version,
 } from './stored-snapshot.ts'

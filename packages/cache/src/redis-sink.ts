@@ -12,7 +12,7 @@ import { instanceOfReply, type PublishedProgress, type Reply, redisNames } from 
 import type { CommittedBatch, Header, SnapshotSink } from '@ironsys/engine'
 import { createDecisionRate, type DecisionRate } from './decision-rate.ts'
 import { jittered } from './shared-tier.ts'
-import { encodeSnapshot, isOlder, type SnapshotRedis, type Version } from './stored-snapshot.ts'
+import { isOlder, type SnapshotRedis, storeSnapshot, type Version } from './stored-snapshot.ts'
 
 export type SinkKind = 'snapshot' | 'reply' | 'progress'
 
@@ -163,16 +163,15 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
 
   /** Gives all commands to the connection in one tick, which sends them as one pipeline in this order. */
   #send({ snapshots, progress, replies }: Pending<H>): Promise<unknown>[] {
-    const { redis, redisKey, toDocument, nowMs } = this.#deps
+    const { redis, redisKey, toDocument } = this.#deps
     const { maxItemsPerMessage, snapshotTtlMs } = this.#options
     const sent: Promise<unknown>[] = []
     const announced: unknown[] = []
     for (const [key, { header, epoch, version }] of snapshots) {
       const document = toDocument(header, key)
-      const stored = encodeSnapshot({ epoch, version, atMs: nowMs(), document })
-      sent.push(
-        redis.putSnapshot(redisKey(key), epoch, version, stored, Math.round(jittered(snapshotTtlMs, 0.1))),
-      )
+      const ttlMs = jittered(snapshotTtlMs, 0.1)
+      // As young as can be known, also when it is sent again: a newer one would have taken its place here.
+      sent.push(storeSnapshot(redis, redisKey(key), { epoch, version, document }, { ttlMs, ageMs: 0 }))
       announced.push({ key, epoch, version, document })
     }
     for (const part of chunks(announced, maxItemsPerMessage)) {

@@ -1,11 +1,12 @@
 /** L2: snapshots in Redis, shared by all instances. Never throws; while Redis fails it is left alone for a while. */
-import { decodeSnapshot, encodeSnapshot, type SnapshotRedis, type StoredSnapshot } from './stored-snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+import { type AgedSnapshot, readSnapshot, type SnapshotRedis, storeSnapshot } from './stored-snapshot.ts'
 
 export interface SharedTier {
   /** Null when it is not there or Redis does not answer. */
-  read(key: string): Promise<StoredSnapshot | null>
-  /** Best effort, guarded by version; returns at once. */
-  write(key: string, snapshot: StoredSnapshot): void
+  read(key: string): Promise<AgedSnapshot | null>
+  /** Best effort, guarded by version; returns at once. `ageMs`: since it was known to be current. */
+  write(key: string, snapshot: Snapshot<unknown>, ageMs: number): void
 }
 
 export interface SharedTierOptions {
@@ -33,19 +34,16 @@ export function createSharedTier(
     async read(key) {
       if (!usable()) return null
       try {
-        const text = await redis.get(redisKey(key))
-        return text === null ? null : decodeSnapshot(text)
+        return await readSnapshot(redis, redisKey(key))
       } catch {
         coolDown()
         return null
       }
     },
-    write(key, snapshot) {
+    write(key, snapshot, ageMs) {
       if (!usable()) return
-      const ttlMs = Math.round(jittered(options.ttlMs, 0.1))
-      redis
-        .putSnapshot(redisKey(key), snapshot.epoch, snapshot.version, encodeSnapshot(snapshot), ttlMs)
-        .catch(coolDown)
+      const ttlMs = jittered(options.ttlMs, 0.1)
+      storeSnapshot(redis, redisKey(key), snapshot, { ttlMs, ageMs }).catch(coolDown)
     },
   }
 }

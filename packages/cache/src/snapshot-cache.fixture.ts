@@ -1,6 +1,12 @@
 /** A cache on a Redis of its own, a store in memory and a clock that tests move; made anew for each test. */
 import { afterEach, beforeEach, expect } from 'vitest'
-import { type CacheTier, createSnapshotCache, type Snapshot, type SnapshotCache } from './index.ts'
+import {
+  type CacheTier,
+  createSnapshotCache,
+  type Snapshot,
+  type SnapshotCache,
+  type SnapshotRedis,
+} from './index.ts'
 import { type OwnRedis, startOwnRedis } from './own-redis.fixture.ts'
 
 export interface Seat {
@@ -46,27 +52,47 @@ export function setUpEachTest(): void {
 export async function makeCache(options = {}): Promise<SnapshotCache<Seat>> {
   const redis = server.connect()
   await expect.poll(() => redis.status).toBe('ready')
+  return createCacheOn(redis, store, () => clock.ms, options)
+}
+
+export function createCacheOn(
+  redis: SnapshotRedis,
+  { load }: Store,
+  nowMs: () => number,
+  options = {},
+): SnapshotCache<Seat> {
   return createSnapshotCache<Seat>({
     redis,
-    redisKey: (key) => `test:{${key}}`,
-    load: store.load,
+    redisKey,
+    load,
     parse: (value) =>
       typeof value === 'object' && value !== null && 'left' in value && typeof value.left === 'number'
         ? { left: value.left }
         : null,
     toBody: (document) => Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false })),
-    nowMs: () => clock.ms,
+    nowMs,
     observe: (tier) => void tiers.push(tier),
     options,
   })
+}
+
+export function redisKey(key: string): string {
+  return `test:{${key}}`
 }
 
 /** What was written to Redis in the background is there. */
 export async function stored(key: string): Promise<string | null> {
   const redis = server.connect()
   await expect.poll(() => redis.status).toBe('ready')
-  return expect
-    .poll(() => redis.get(`test:{${key}}`))
-    .not.toBeNull()
-    .then(() => redis.get(`test:{${key}}`))
+  await expect.poll(() => redis.get(redisKey(key))).not.toBeNull()
+  return redis.get(redisKey(key))
+}
+
+/** Lets the clock of the tests run, and Redis's own for what is stored there under this key. */
+export async function passTime(key: string, ms: number): Promise<void> {
+  clock.ms += ms
+  await stored(key)
+  const redis = server.connect()
+  await expect.poll(() => redis.status).toBe('ready')
+  await redis.pexpire(redisKey(key), (await redis.pttl(redisKey(key))) - ms)
 }

@@ -6,6 +6,7 @@
  *  C3  A reader waits only when nothing usable is here; a failing L2 or L3 never turns a known document into an error
  *      before `staleIfErrorMs`.
  *  C4  Everything is bounded: entries, negatives, refreshes under way, every wait.
+ *  C5  No process's clock is compared with another's: L2 tells ages, times are this process's own.
  *
  * An entry is *checked* for `freshMs`: it is answered and nothing is asked. After that it is answered for
  * `staleWhileRevalidateMs` more while one refresh runs. Changes are announced ({@link SnapshotCache.apply}), so an
@@ -185,13 +186,11 @@ class Tiers<D> implements SnapshotCache<D> {
 
   async #ask(key: string, minVersion: number): Promise<Refreshed<D>> {
     const startedMs = this.#deps.nowMs()
-    const stored = await this.#readShared(key)
-    // Another process's clock wrote the time: what comes from the future is believed no longer than what is old.
-    const ageMs = stored === null ? Number.POSITIVE_INFINITY : Math.abs(startedMs - stored.atMs)
+    const stored = await this.#readShared(key, startedMs)
     if (
       stored !== null &&
       stored.version >= minVersion &&
-      ageMs < jittered(this.#options.sharedFreshMs, 0.2)
+      startedMs - stored.atMs < jittered(this.#options.sharedFreshMs, 0.2)
     ) {
       const entry = this.#renew(key, stored, stored.atMs)
       return { read: this.#hit(entry, this.#deps.nowMs(), true), tier: 'l2' }
@@ -203,7 +202,7 @@ class Tiers<D> implements SnapshotCache<D> {
       return { read: this.#fallBack(key, stored, cause), tier: 'stale' }
     }
     if (loaded === null) return this.#miss(key, startedMs)
-    this.#shared.write(key, { ...loaded, atMs: startedMs })
+    this.#shared.write(key, loaded, this.#deps.nowMs() - startedMs)
     const entry = this.#renew(key, loaded, startedMs)
     return { read: this.#hit(entry, this.#deps.nowMs(), false), tier: 'l3' }
   }
@@ -217,14 +216,16 @@ class Tiers<D> implements SnapshotCache<D> {
   }
 
   /** L2's snapshot, unless L1 holds a newer one: then Redis missed a write and the store repairs it. */
-  async #readShared(key: string): Promise<(Snapshot<D> & { readonly atMs: number }) | null> {
+  async #readShared(
+    key: string,
+    startedMs: number,
+  ): Promise<(Snapshot<D> & { readonly atMs: number }) | null> {
     const stored = await this.#shared.read(key)
     const held = this.#entries.get(key)
     if (stored === null || (held !== undefined && isOlder(stored, held))) return null
+    const { epoch, version, ageMs } = stored
     const document = this.#deps.parse(stored.document)
-    return document === null
-      ? null
-      : { epoch: stored.epoch, version: stored.version, atMs: stored.atMs, document }
+    return document === null ? null : { epoch, version, atMs: startedMs - ageMs, document }
   }
 
   #miss(key: string, startedMs: number): Refreshed<D> {

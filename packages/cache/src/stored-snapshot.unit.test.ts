@@ -5,7 +5,7 @@ test('a snapshot comes back as it was stored', () => {
   const snapshot = {
     epoch: 3,
     version: 17,
-    atMs: 1_700_000_000_000,
+    ttlMs: 600_000,
     document: { name: 'a:b', metadata: { x: [1] } },
   }
   expect(decodeSnapshot(encodeSnapshot(snapshot))).toEqual(snapshot)

@@ -68,12 +68,7 @@ docs/operating.md says what each finding asks for.`,
     try {
       const nowMs = () => performance.now()
       const audited = { pool, redis, log, nowMs }
-      return await auditAndRepair(
-        audited,
-        { pool: writing, redis, nowMs: () => Date.now() },
-        options,
-        context,
-      )
+      return await auditAndRepair(audited, { pool: writing, redis }, options, context)
     } finally {
       redis.disconnect()
       await log.close()

@@ -1,5 +1,5 @@
 /** What readers and writers of snapshots rely on of Redis: run against the twin and against the real one. */
-import { decodeSnapshot, type SnapshotRedis } from '@ironsys/cache'
+import { decodeSnapshot, readSnapshot, type SnapshotRedis, storeSnapshot } from '@ironsys/cache'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 
 /** One Redis, empty before each test. */
@@ -65,7 +65,7 @@ function guardContract(current: () => Current): void {
     const version = 999_999_999_999_999
     await redis.putSnapshot('k', 1, version, `1:${version}:${version}:{}`, LONG_MS)
     expect(await redis.putSnapshot('k', 1, version - 1, 'older', LONG_MS)).toBe(0)
-    expect(decodeSnapshot((await redis.get('k')) ?? '')).toMatchObject({ version, atMs: version })
+    expect(decodeSnapshot((await redis.get('k')) ?? '')).toMatchObject({ version, ttlMs: version })
   })
 
   test('lets an equal place renew the time to live, and an older one change nothing', async () => {
@@ -113,6 +113,33 @@ function keyContract(current: () => Current): void {
     expect(await server.ttlMs('k')).toBe(Number.POSITIVE_INFINITY)
     await redis.set('k', '')
     expect(await redis.get('k')).toBe('')
+  })
+
+  test('tells with a snapshot what is left of its time, and of what never expires that it does not', async () => {
+    const { redis } = current()
+    expect(await redis.getSnapshot('k')).toBeNull()
+    await redis.putSnapshot('k', 1, 1, '1:1:9:{"☃":0}', LONG_MS)
+    const [text, atFirstMs] = (await redis.getSnapshot('k')) ?? []
+    expect(text).toBe('1:1:9:{"☃":0}')
+    expect(atFirstMs).toBeGreaterThan(0)
+    expect(atFirstMs).toBeLessThanOrEqual(LONG_MS)
+    const laterMs = async () => (await redis.getSnapshot('k'))?.[1]
+    await vi.waitFor(async () => expect(await laterMs()).toBeLessThan(atFirstMs ?? 0))
+    await redis.set('k', '')
+    expect(await redis.getSnapshot('k')).toEqual(['', -1])
+  })
+
+  test('ages from what it was when it was stored, and by no clock but this one', async () => {
+    const { redis } = current()
+    const snapshot = { epoch: 1, version: 1, document: { left: 3 } }
+    expect(await readSnapshot(redis, 'k')).toBeNull()
+    await storeSnapshot(redis, 'k', snapshot, { ttlMs: 10 * LONG_MS, ageMs: LONG_MS })
+    const { ageMs = 0, ...read } = (await readSnapshot(redis, 'k')) ?? {}
+    expect(read).toEqual(snapshot)
+    expect(ageMs).toBeGreaterThanOrEqual(LONG_MS)
+    expect(ageMs).toBeLessThan(2 * LONG_MS)
+    await storeSnapshot(redis, 'k', snapshot, { ttlMs: LONG_MS, ageMs: LONG_MS })
+    await vi.waitFor(async () => expect(await readSnapshot(redis, 'k')).toBeNull())
   })
 
   test('expires, and then an older snapshot may come', async () => {

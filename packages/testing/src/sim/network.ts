@@ -75,7 +75,7 @@ export class Server {
 }
 
 /** What would fill a trace with nothing. */
-const quiet = new Set(['fetch', 'get', 'set', 'publish'])
+const quiet = new Set(['fetch', 'get', 'get-snapshot', 'set', 'publish'])
 
 /** The wire from `caller` to `server`. */
 export function createWire(timeline: Timeline, caller: Actor, server: Server): Wire {

@@ -3,7 +3,7 @@ import type { SnapshotRedis } from '@ironsys/cache'
 import { directWire, type Wire } from './wire.ts'
 
 export interface MemoryRedis {
-  /** The connection of one process. Requests: `get`, `set`, `put-snapshot`, `publish`. */
+  /** The connection of one process. Requests: `get`, `set`, `get-snapshot`, `put-snapshot`, `publish`. */
   connect(wire?: Wire): SnapshotRedis
   /**
    * Hears every message at the moment it is published, or only those of `channels`; the answer takes it off again.
@@ -41,6 +41,12 @@ export function createMemoryRedis(deps: { readonly nowMs: () => number }): Memor
   const set = (key: string, text: string, expiresAtMs: number): void => {
     values.set(key, { text, expiresAtMs })
   }
+  const getSnapshot = (key: string): readonly [text: string, remainingMs: number] | null => {
+    const value = peek(key)
+    if (value === null) return null
+    const { text, expiresAtMs } = value
+    return [text, expiresAtMs === Number.POSITIVE_INFINITY ? -1 : expiresAtMs - deps.nowMs()]
+  }
   const putSnapshot = (key: string, epoch: number, version: number, stored: string, ttlMs: number) => {
     if (isNewer(peek(key)?.text ?? '', epoch, version)) return 0
     set(key, stored, deps.nowMs() + ttlMs)
@@ -59,6 +65,7 @@ export function createMemoryRedis(deps: { readonly nowMs: () => number }): Memor
           set(key, text, Number.POSITIVE_INFINITY)
           return 'OK'
         }),
+      getSnapshot: (key) => wire('get-snapshot', () => getSnapshot(key)),
       putSnapshot: (...args) => wire('put-snapshot', () => putSnapshot(...args)),
       publish: (channel, message) => wire('publish', () => publish(channel, message)),
     }),
