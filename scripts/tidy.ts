@@ -61,6 +61,15 @@ export const noSleeps: Rule = ({ path, text }) => {
   )
 }
 
+/** What the simulator runs gets its time from the globals, which it replaces: a module of Node's own would escape it. */
+export const virtualTime: Rule = ({ path, text }) => {
+  const simulated = /^packages\/(engine|capacity|contracts|reservations|kafka|cache|outbox)\/src\//
+  if (!simulated.test(path) || isTest(path) || /\.fixture\.ts$/.test(path)) return []
+  return linesWith(text, /['"]node:(timers|timers\/promises|perf_hooks)['"]/).map(
+    (line) => `line ${line}: the simulator cannot replace this: use the global timers and clocks`,
+  )
+}
+
 /** Folders that only one machine has. */
 export const noMachinePaths: Rule = ({ path, text }) => {
   if (!/\.(ts|js|mjs|json|md|ya?ml|sh|sql|toml|xml)$|(^|\/)(Makefile|ironsys|run)$/.test(path)) return []

@@ -25,6 +25,7 @@ const rules: Readonly<Record<string, tidy.Rule>> = {
   'a test says what it costs': tidy.testSuffix,
   'all tests run': tidy.wholeTests,
   'tests do not sleep': tidy.noSleeps,
+  'what is simulated has no time of its own': tidy.virtualTime,
   'imports go one way': importGraph,
   'there is one version of each dependency': tidy.catalogVersions,
   'each dependency has its reason': tidy.documentedDependencies(
@@ -96,6 +97,12 @@ describe('the rules notice', () => {
       importGraph,
       'apps/api/src/a.ts',
       "import { x } from '@ironsys/testing'",
+    ],
+    [
+      'time that cannot be simulated',
+      tidy.virtualTime,
+      'packages/kafka/src/a.ts',
+      "import { setInterval } from 'node:timers/promises'",
     ],
     ['a package that nobody placed', importGraph, 'packages/new/src/a.ts', ''],
   ]
