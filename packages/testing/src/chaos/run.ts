@@ -17,7 +17,7 @@ import { createRecorder, type Recorder } from './recorder.ts'
 import { summarise } from './recovery.ts'
 import { type ChaosReport, countFaults, countRequests } from './report.ts'
 import { restartAll, startBalancer, untilRouted } from './rolling.ts'
-import { auditOutcomes, type CheckOutcome, judge } from './verdict.ts'
+import { auditOutcomes, type CheckOutcome, judge, missingOf } from './verdict.ts'
 import { createWorkload, type Workload } from './workload.ts'
 
 const PROGRESS_LINE_MS = 5000
@@ -65,11 +65,17 @@ export async function runChaos(
         nemesis.violations,
       ),
       runtimeCheck('processes-live', 'no process ends without being asked to', 4, deaths),
+      runtimeCheck(
+        'complete',
+        'the run came to its end',
+        1,
+        missingOf(config, nemesis.injected.length, signal.aborted),
+      ),
       ...judge(recorder.history, facts),
       ...(await audit(system)),
     ]
     const ok = checks.every(({ violations }) => violations.length === 0)
-    keep = !ok
+    keep = !ok && !signal.aborted
     const { seed, minutes, perSecond, command } = config
     const faults = countFaults(nemesis.injected)
     const requests = countRequests(recorder.history)

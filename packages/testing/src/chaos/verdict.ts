@@ -1,6 +1,7 @@
 /** All checks of a run together, the audit's among them. */
 import { type AuditReport, checks as auditChecks } from '@ironsys/audit'
 import { checks } from './checks.ts'
+import type { ChaosConfig } from './config.ts'
 import { gatherEvidence } from './evidence.ts'
 import type { Facts } from './facts.ts'
 import type { History } from './history.ts'
@@ -33,4 +34,17 @@ export function auditOutcomes({ checks: results, findings }: AuditReport): reado
       ],
     }
   })
+}
+
+/** What a run that was cut short has not shown. */
+export function missingOf(
+  { count, minutes, rollingOnly }: Pick<ChaosConfig, 'count' | 'minutes' | 'rollingOnly'>,
+  injected: number,
+  interrupted: boolean,
+): readonly string[] {
+  const asked = rollingOnly || count === Number.POSITIVE_INFINITY ? 0 : count
+  return [
+    ...(interrupted ? ['it was interrupted: what was left of the faults and restarts was not tried'] : []),
+    ...(injected < asked ? [`only ${injected} of ${asked} faults within ${minutes} minutes`] : []),
+  ]
 }
