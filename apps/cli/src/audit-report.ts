@@ -1,4 +1,4 @@
-/** What `./ironsys audit` says: for people and as JSON. */
+/** What `./ironsys audit` says: for people, nothing of what is stored unescaped, and as JSON. */
 import {
   type AuditReport,
   type CheckResult,
@@ -8,6 +8,8 @@ import {
   type RepairPlan,
   remedyOf,
 } from '@ironsys/audit'
+import { printableLine } from './printable.ts'
+import { textTable } from './text-table.ts'
 
 /** Fields of one repair that are listed; all are changed. */
 const CHANGES_LISTED = 50
@@ -16,12 +18,12 @@ export function auditText(report: AuditReport): string {
   const { checks: results, findings, findingsTotal, complete, durationMs } = report
   const unlisted = findingsTotal - findings.length
   return [
-    ...checkTable(results),
+    checkTable(results),
     '',
     ...findings.map(findingText),
     ...(unlisted > 0 ? [`… and ${unlisted} more findings`] : []),
     ...results.flatMap(({ name, skipped }) =>
-      skipped === undefined ? [] : [`NOT DONE  ${name}: ${skipped}`],
+      skipped === undefined ? [] : [`NOT DONE  ${name}: ${printableLine(skipped)}`],
     ),
     verdict(findingsTotal, complete, durationMs),
   ].join('\n')
@@ -35,7 +37,7 @@ function verdict(findingsTotal: number, complete: boolean, durationMs: number): 
     : `nothing found ${time}, but not everything could be checked`
 }
 
-function checkTable(results: readonly CheckResult[]): readonly string[] {
+function checkTable(results: readonly CheckResult[]): string {
   const rows = results.map(({ name, checked, findings, durationMs, skipped }) => [
     name,
     `${checked} ${checks[name].per}`,
@@ -43,13 +45,12 @@ function checkTable(results: readonly CheckResult[]): readonly string[] {
     `${(durationMs / 1000).toFixed(1)} s`,
     checks[name].about,
   ])
-  const all = [['check', 'checked', 'findings', 'time', 'it says that'], ...rows]
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+  return textTable([['check', 'checked', 'findings', 'time', 'it says that'], ...rows], { align: 'left' })
 }
 
 function findingText(finding: Finding): string {
-  return `FOUND  ${finding.check}: ${finding.subject}: ${finding.detail}  → ${remedyOf(finding)}`
+  const { check, subject, detail } = finding
+  return `FOUND  ${check}: ${subject}: ${printableLine(detail)}  → ${remedyOf(finding)}`
 }
 
 export function planText({ repairs, refused }: RepairPlan): string {
@@ -58,19 +59,19 @@ export function planText({ repairs, refused }: RepairPlan): string {
       `slot ${slotId}:`,
       ...changes
         .slice(0, CHANGES_LISTED)
-        .map(
-          ({ subject, field, stored, derived }) =>
-            `  ${subject} ${field}: ${stored ?? 'none'} → ${derived ?? 'none'}`,
+        .map(({ subject, field, stored, derived }) =>
+          printableLine(`  ${subject} ${field}: ${stored ?? 'none'} → ${derived ?? 'none'}`),
         ),
       ...(changes.length > CHANGES_LISTED ? [`  … and ${changes.length - CHANGES_LISTED} more fields`] : []),
     ]),
-    ...refused.map(({ slotId, reason }) => `slot ${slotId} cannot be repaired: ${reason}`),
+    ...refused.map(({ slotId, reason }) => printableLine(`slot ${slotId} cannot be repaired: ${reason}`)),
   ].join('\n')
 }
 
 export function repairedText({ slotId, epoch, snapshotFault }: Repaired): string {
   const state = epoch === null ? 'state was right' : `repaired in epoch ${epoch}`
-  const snapshot = snapshotFault === null ? 'snapshot written' : `snapshot not written: ${snapshotFault}`
+  const snapshot =
+    snapshotFault === null ? 'snapshot written' : `snapshot not written: ${printableLine(snapshotFault)}`
   return `slot ${slotId}: ${state}, ${snapshot}`
 }
 
@@ -92,6 +93,7 @@ export function auditJson(report: AuditReport): object {
       subject: finding.subject,
       slot_id: finding.slotId,
       detail: finding.detail,
+      fields: finding.fields ?? [],
       repairable: finding.repairable,
       remedy: remedyOf(finding),
     })),

@@ -99,5 +99,9 @@ test('the auditor finds one changed row, tells it once, and stops in good order'
   )
   expect(await metric(entries)).toBe(1)
   expect(worker.log()).toContain(`slot ${slotId}, version 2`)
+  await pool.query("UPDATE reservations SET user_id = 'mallory' WHERE slot_id = $1", [slotId])
+  await vi.waitFor(() => expect(worker.log()).toContain('"fields":["user_id"]'), 20_000)
+  // Who reserves is nobody's matter who reads logs.
+  expect(worker.log()).not.toContain('mallory')
   expect(await worker.end('SIGTERM')).toBe('exit code 0')
 })

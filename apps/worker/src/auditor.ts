@@ -9,9 +9,17 @@
  * 2. A look sees one snapshot of the database: a slot that changes meanwhile gives no false alarm.
  * 3. A look reads at most `newestEntries` entries. Of a longer ledger it checks that its newest part is sound and leads
  *    to the stored slot, and the reservations it names; what is older is left to `ironsys audit`.
- * 4. Everything kept is bounded: changed slots that wait to be looked at, and findings that were already told.
+ * 4. What is logged names slots, reservations and fields, never what is in them: a user id stays in the database.
+ * 5. Everything kept is bounded: changed slots that wait to be looked at, and findings that were already told.
  */
-import { auditOneSlot, type CheckName, Protocol, slotChecks, slotIdsAfter } from '@ironsys/audit'
+import {
+  auditOneSlot,
+  type CheckName,
+  type Finding,
+  Protocol,
+  slotChecks,
+  slotIdsAfter,
+} from '@ironsys/audit'
 import { partitionOfKey } from '@ironsys/contracts'
 import type { Scheduler, WriterObserver } from '@ironsys/engine'
 import type { Pool } from '@ironsys/postgres'
@@ -83,6 +91,8 @@ const NOTED_PER_BATCH = 5
 /** Ids that are read at once in the search for the next slot of an owned partition. */
 const IDS_AT_ONCE = 200
 const FINDINGS_PER_LOOK = 20
+/** Snapshots are left to `ironsys audit`. */
+const ledgerChecks: readonly CheckName[] = slotChecks.filter((name) => !name.startsWith('snapshot'))
 
 class ContinuousAuditor {
   readonly #deps: AuditorDeps
@@ -101,6 +111,8 @@ class ContinuousAuditor {
     this.#deps = deps
     this.#options = options
     this.#roundBeganMs = deps.scheduler.nowMs()
+    // A rate over what appears with its first finding would not see that finding.
+    for (const check of ledgerChecks) deps.metrics.auditFindings.with({ check })
   }
 
   stop(): void {
@@ -167,26 +179,34 @@ class ContinuousAuditor {
 
   async #audit(slotId: string): Promise<void> {
     const { pool, metrics } = this.#deps
-    const protocol = new Protocol(slotChecks, FINDINGS_PER_LOOK)
+    const protocol = new Protocol(ledgerChecks, FINDINGS_PER_LOOK)
     await auditOneSlot(pool, slotId, protocol, {
       findingsMax: FINDINGS_PER_LOOK,
       statementTimeoutMs: this.#options.timeoutMs,
       newestEntries: this.#options.newestEntries,
     })
     metrics.auditChecked.inc()
-    for (const { check, subject, detail } of protocol.report(0).findings) this.#tell(check, subject, detail)
+    for (const finding of protocol.report(0).findings) this.#tell(finding)
   }
 
-  /** Each finding once; forgotten after many others, it is told again. */
-  #tell(check: CheckName, subject: string, detail: string): void {
+  /**
+   * Once for each check, slot and field, however the slot moves on. Forgotten after many others, it is told again.
+   */
+  #tell({ check, slotId, subject, fields = [] }: Finding): void {
     const { metrics, logger } = this.#deps
-    const finding = `${check} ${subject} ${detail}`
-    if (this.#told.has(finding)) return
+    const fresh = (fields.length > 0 ? fields : ['row'])
+      .map((field) => `${check} ${slotId} ${field}`)
+      .filter((key) => !this.#told.has(key))
+    if (fresh.length === 0) return
+    for (const key of fresh) this.#remember(key)
+    metrics.auditFindings.with({ check }).inc()
+    logger.error({ check, subject, fields }, 'audit finding: see ironsys audit')
+  }
+
+  #remember(key: string): void {
     const [oldest] = this.#told
     if (oldest !== undefined && this.#told.size >= this.#options.toldFindingsMax) this.#told.delete(oldest)
-    this.#told.add(finding)
-    metrics.auditFindings.with({ check }).inc()
-    logger.error({ check, subject, detail }, 'audit finding: see ironsys audit')
+    this.#told.add(key)
   }
 
   #owns(slotId: string): boolean {

@@ -9,7 +9,7 @@ import type { Pool } from '@ironsys/postgres'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { readConsistently } from './consistent-read.ts'
-import { auditCommandLog, auditEvents } from './log.ts'
+import { auditCommandLog, auditEvents, auditOutbox } from './log.ts'
 import type { LogSource } from './log-source.ts'
 import { auditReservationOwners } from './orphans.ts'
 import { type AuditReport, type CheckName, checkNames, Protocol } from './report.ts'
@@ -28,7 +28,7 @@ export interface AuditDeps {
 }
 
 export interface AuditOptions {
-  /** Default: all. With `slotId`: those of them that are about slots. */
+  /** Default: all. With `slotId`: those of them that are {@link slotChecks}; at least one. */
   readonly only: readonly CheckName[]
   readonly slotId: string | null
   /** Newest records of the command log that are looked up, per partition. */
@@ -38,6 +38,8 @@ export interface AuditOptions {
   /** Findings that are kept; all are counted. */
   readonly findingsMax: number
   readonly slotsPerBatch: number
+  /** Reservations whose owners are looked up at once. */
+  readonly ownersPerPage: number
   /** A batch ends with the slot that brings it above this. */
   readonly entriesPerBatch: number
   /** An outbox row older than this is stuck, milliseconds. */
@@ -56,6 +58,7 @@ export const auditDefaults: AuditOptions = {
   eventsMax: 10_000,
   findingsMax: 1000,
   slotsPerBatch: 1000,
+  ownersPerPage: 20_000,
   entriesPerBatch: 20_000,
   stuckAfterMs: 60_000,
   snapshotWaitMs: 5000,
@@ -80,14 +83,17 @@ export const slotChecks: readonly CheckName[] = [
   'ledger-entries',
   'slot-state',
   'reservations',
+  'orphans',
   'snapshots',
   'snapshot-behind',
 ]
 
 const REDIS_READY_MS = 3000
-const OWNERS_PAGE = 20_000
 
-/** Never throws for what a server does: a check that could not be done says why, and the report is not `complete`. */
+/**
+ * Never throws for what a server does: a check that could not be done says why, and the report is not `complete`.
+ * Throws when the options leave no check: nothing found would say nothing.
+ */
 export async function runAudit(
   deps: AuditDeps,
   options: Partial<AuditOptions> = {},
@@ -95,8 +101,11 @@ export async function runAudit(
 ): Promise<AuditReport> {
   const all = { ...auditDefaults, ...options }
   const beganMs = deps.nowMs()
-  const isWanted = (name: CheckName) => all.slotId === null || name === 'orphans' || slotChecks.includes(name)
-  const protocol = new Protocol(all.only.filter(isWanted), all.findingsMax)
+  const names = all.only.filter((name) => all.slotId === null || slotChecks.includes(name))
+  if (names.length === 0) throw new Error('the options leave no check to be done')
+  const protocol = new Protocol(names, all.findingsMax)
+  const onStage: OnProgress = ({ stage, done, total }) =>
+    onProgress({ stage, done, total: Math.max(done, total) })
   const stage = async (names: readonly CheckName[], work: () => Promise<unknown>): Promise<void> => {
     const wanted = names.filter((name) => protocol.wants(name))
     if (wanted.length === 0) return
@@ -110,16 +119,19 @@ export async function runAudit(
   }
   await stage(
     ['ledger-versions', 'ledger-bounds', 'ledger-entries', 'slot-state', 'reservations', 'orphans'],
-    () => auditLedgers(deps.pool, all, protocol, onProgress),
+    () => auditLedgers(deps.pool, all, protocol, onStage),
   )
-  if (all.slotId === null) await stage(['orphans'], () => auditOwners(deps.pool, all, protocol, onProgress))
+  if (all.slotId === null) await stage(['orphans'], () => auditOwners(deps.pool, all, protocol, onStage))
   await stage(['partitions', 'outcomes'], () => {
-    const onRecords = (done: number, total: number) => onProgress({ stage: 'commands', done, total })
+    const onRecords = (done: number, total: number) => onStage({ stage: 'commands', done, total })
     return auditCommandLog(deps.pool, present(deps.log, 'log'), protocol, all, onRecords)
   })
-  await stage(['outbox', 'events'], () => auditEvents(deps.pool, deps.log, protocol, all))
-  if (deps.log === null) protocol.skip('events', 'no log was given')
-  await stage(['snapshots', 'snapshot-behind'], () => auditRedis(deps, all, protocol, onProgress))
+  const published = new Map<number, number>()
+  await stage(['outbox', 'events'], async () => {
+    for (const [partition, seq] of await auditOutbox(deps.pool, protocol, all)) published.set(partition, seq)
+  })
+  await stage(['events'], () => auditEvents(deps.pool, present(deps.log, 'log'), published, protocol, all))
+  await stage(['snapshots', 'snapshot-behind'], () => auditRedis(deps, all, protocol, onStage))
   await stage(['dead-letters'], () => countDeadLetters(deps.pool, all, protocol))
   return protocol.report(deps.nowMs() - beganMs)
 }
@@ -152,7 +164,7 @@ async function auditOwners(
 ): Promise<void> {
   const total = await countOf(pool, options, 'SELECT count(*)::text AS n FROM reservations')
   let done = 0
-  const paging = { pageSize: OWNERS_PAGE, statementTimeoutMs: options.statementTimeoutMs }
+  const paging = { pageSize: options.ownersPerPage, statementTimeoutMs: options.statementTimeoutMs }
   await auditReservationOwners(pool, protocol, paging, (reservations) => {
     done += reservations
     onProgress({ stage: 'reservations', done, total })

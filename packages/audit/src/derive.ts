@@ -40,12 +40,68 @@ export class RepairFault extends Error {
   override readonly name = 'RepairFault'
 }
 
+/** A ledger up to some version, folded with the writer's own `evolve`. Keeps the slot's reservations in memory. */
+export interface LedgerFold {
+  readonly step: LedgerStep
+  readonly reservations: ReadonlyMap<string, Reservation>
+  /** The newest entry created or changed the slot: nothing after it says again what it says. */
+  readonly endsInChange: boolean
+}
+
+const nothing: LedgerFold = {
+  step: { slot: null, reservation: undefined, lastMs: null },
+  reservations: new Map(),
+  endsInChange: false,
+}
+
 /**
- * Folds the ledger of one slot with the writer's own `evolve` and compares. Keeps the slot's reservations in memory.
- * Throws LedgerFault when the ledger is damaged, {@link RepairFault} when it does not reach as far as state.
+ * The whole ledger of one slot, or what was added to it since `before`: at most `entriesMax` entries.
+ * Throws LedgerFault when the ledger is damaged, {@link RepairFault} when there are more entries.
  */
-export async function deriveState(query: Query, slotId: string): Promise<Derived> {
-  const { slot, reservations } = await foldLedger(query, slotId)
+export async function foldLedger(
+  query: Query,
+  slotId: string,
+  before: LedgerFold = nothing,
+  entriesMax: number = Number.MAX_SAFE_INTEGER,
+): Promise<LedgerFold> {
+  const reservations = new Map(before.reservations)
+  let { step, endsInChange } = before
+  let read = 0
+  await query(
+    `DECLARE ledger NO SCROLL CURSOR FOR SELECT row_to_json(e) AS entry FROM (
+       SELECT ${ledgerColumns} FROM slot_ledger WHERE slot_id = $1 AND version > $2::bigint
+        ORDER BY slot_ledger.version, slot_ledger.at) e`,
+    [slotId, step.slot?.version ?? 0],
+  )
+  for (;;) {
+    const rows = await query(`FETCH ${PAGE} FROM ledger`)
+    read += rows.length
+    if (read > entriesMax) throw new RepairFault('too much was decided meanwhile: try again')
+    for (const row of rows) {
+      const entry = ledgerEntryFromRow(row.entry)
+      const reservation = entry.reservation_id === null ? undefined : reservations.get(entry.reservation_id)
+      step = applyLedgerEntry({ ...step, reservation }, entry)
+      endsInChange = entry.reservation_id === null
+      if (step.reservation !== undefined) reservations.set(step.reservation.id, step.reservation)
+    }
+    if (rows.length < PAGE) break
+  }
+  await query('CLOSE ledger')
+  return { step, reservations, endsInChange }
+}
+
+/**
+ * State as the ledger makes it against what is stored: the slot, and its reservations or the given ones of them.
+ * Throws {@link RepairFault} when the ledger does not reach as far as state, or when the two differ in what the ledger
+ * says only once: either of them may have been changed.
+ */
+export async function compareState(
+  query: Query,
+  slotId: string,
+  fold: LedgerFold,
+  reservationIds: readonly string[] | null = null,
+): Promise<Derived> {
+  const { slot } = fold.step
   if (slot === null) throw new RepairFault('its ledger is empty: there is nothing to derive it from')
   const storedSlot = await readSlot(query, slotId)
   if (storedSlot !== null && storedSlot.version > slot.version) {
@@ -56,8 +112,13 @@ export async function deriveState(query: Query, slotId: string): Promise<Derived
   const changes = [
     ...differences('slot', storedSlot === null ? null : slotFields(storedSlot), slotFields(slot)),
   ]
+  if (storedSlot !== null) requireDerivable(changes, doubtfulSlotFields(storedSlot, slot, fold.endsInChange))
+  const wanted =
+    reservationIds === null
+      ? [...fold.reservations.values()]
+      : reservationIds.flatMap((id) => fold.reservations.get(id) ?? [])
   const different: Reservation[] = []
-  for (const page of pagesOf([...reservations.values()])) {
+  for (const page of pagesOf(wanted)) {
     const stored = await readReservations(query, page)
     for (const reservation of page) {
       const row = stored.get(reservation.id)
@@ -66,11 +127,39 @@ export async function deriveState(query: Query, slotId: string): Promise<Derived
         row === undefined ? null : reservationFields(row),
         reservationFields(reservation),
       )
+      if (row !== undefined) requireDerivable(found, doubtfulReservationFields(row, reservation))
       if (found.length > 0) different.push(reservation)
       changes.push(...found)
     }
   }
   return { slot, storedSlot, reservations: different, changes }
+}
+
+/** Said by the entry that created the slot, and nowhere else in the ledger. */
+const createdSlotFields = [
+  ...['start_time', 'end_time', 'sales_open_at', 'sales_close_at', 'metadata', 'body_hash', 'created_at'],
+]
+const createdReservationFields = ['user_id', 'quantity', 'metadata', 'body_hash', 'created_at']
+
+/** A slot that is behind has not got the last change yet. */
+function doubtfulSlotFields(stored: Slot, derived: Slot, endsInChange: boolean): readonly string[] {
+  if (stored.version < derived.version) return createdSlotFields
+  const carried = endsInChange ? ['capacity', 'overbooking_bps'] : []
+  return [...createdSlotFields, 'name', 'status', ...carried]
+}
+
+function doubtfulReservationFields(stored: Reservation, derived: Reservation): readonly string[] {
+  const bothCancelled = stored.cancelledMs !== null && derived.cancelledMs !== null
+  return bothCancelled ? [...createdReservationFields, 'cancelled_at'] : createdReservationFields
+}
+
+function requireDerivable(changes: readonly Change[], doubtful: readonly string[]): void {
+  const change = changes.find(({ field }) => doubtful.includes(field))
+  if (change === undefined) return
+  const { subject, field, stored, derived } = change
+  throw new RepairFault(
+    `${subject} ${field} is ${stored ?? 'none'}, its ledger says ${derived ?? 'none'}: nobody can tell here which of them is right`,
+  )
 }
 
 /** Puts the derived rows in the place of the stored ones, in the writer's own statements. */
@@ -94,28 +183,6 @@ async function save(
 ): Promise<void> {
   const state: SavedState = { from: { epoch }, headers: new Map(), rows: new Map(), ledger: [], ...rows }
   for (const { text, values } of reservationTables.save(state)) await query(text, values)
-}
-
-async function foldLedger(query: Query, slotId: string) {
-  const reservations = new Map<string, Reservation>()
-  let step: LedgerStep = { slot: null, reservation: undefined, lastMs: null }
-  await query(
-    `DECLARE ledger NO SCROLL CURSOR FOR SELECT row_to_json(e) AS entry FROM (
-       SELECT ${ledgerColumns} FROM slot_ledger WHERE slot_id = $1 ORDER BY slot_ledger.version, slot_ledger.at) e`,
-    [slotId],
-  )
-  for (;;) {
-    const rows = await query(`FETCH ${PAGE} FROM ledger`)
-    for (const row of rows) {
-      const entry = ledgerEntryFromRow(row.entry)
-      const reservation = entry.reservation_id === null ? undefined : reservations.get(entry.reservation_id)
-      step = applyLedgerEntry({ ...step, reservation }, entry)
-      if (step.reservation !== undefined) reservations.set(step.reservation.id, step.reservation)
-    }
-    if (rows.length < PAGE) break
-  }
-  await query('CLOSE ledger')
-  return { slot: step.slot, reservations }
 }
 
 const prefetched = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
@@ -195,6 +262,7 @@ function ordered(value: unknown): unknown {
   )
 }
 
-function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
+/** At most {@link PAGE} each. */
+export function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += PAGE) yield items.slice(start, start + PAGE)
 }

@@ -62,7 +62,7 @@ const inLedger: readonly Damage[] = [
   [
     "an event's quantity and the delta",
     ledger(`event = jsonb_set(event, '{quantity}', '5'), confirmed_delta = 5`, 3),
-    'reservations: reservation {second} of slot {a}: quantity is 3, the ledger says 5',
+    'reservations: reservation {second} of slot {a}: quantity is 3, ledger version 3 says 5',
     'slot-state: slot {a}, version 6: confirmed is 5, the ledger says 7',
   ],
   [
@@ -83,7 +83,32 @@ const inLedger: readonly Damage[] = [
   [
     "an event's user",
     ledger(`event = jsonb_set(event, '{userId}', '"eve"')`, 3),
-    'reservations: reservation {second} of slot {a}: user_id is user-3, the ledger says eve',
+    'reservations: reservation {second} of slot {a}: user_id is user-3, ledger version 3 says eve',
+  ],
+  [
+    "an event's field gone",
+    ledger(`event = event - 'bodyHash'`, 3),
+    'ledger-entries: slot {a}, version 3: bodyHash of its event is missing, it should be string or null',
+  ],
+  [
+    "an event's field of another kind",
+    ledger(`event = jsonb_set(event, '{slot,startMs}', '"soon"')`, 1),
+    'ledger-entries: slot {a}, version 1: startMs of its event is string, it should be number',
+  ],
+  [
+    "an event's field that nobody knows",
+    ledger(`event = event || '{"extra": 1}'`, 4),
+    'ledger-entries: slot {a}, version 4: its event has fields that no program writes: extra',
+  ],
+  [
+    'a field of a new slot that nobody knows',
+    ledger(`event = jsonb_set(event, '{slot,extra}', '1')`, 1),
+    'ledger-entries: slot {a}, version 1: its event has fields that no program writes: extra',
+  ],
+  [
+    'what a new slot was given',
+    ledger(`event = jsonb_set(event, '{slot,metadata}', '{"x": 1}')`, 1),
+    'slot-state: slot {a}, version 6: metadata is null, ledger version 1 says {"x": 1}',
   ],
   [
     'a reservation id',

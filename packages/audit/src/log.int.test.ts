@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { mintId, topics } from '@ironsys/contracts'
 import type { LogRecord } from '@ironsys/engine'
 import { describe, expect, test } from 'vitest'
+import { runAudit } from './audit.ts'
 import { type Damage, describeDamages, useWorld } from './audited-world.fixture.ts'
+import type { LogSource } from './log-source.ts'
 
 const audited = useWorld()
 
@@ -160,6 +162,63 @@ test('what was cancelled before it was reserved may be confirmed', async () => {
   expect(await audited.findings({ only: ['outcomes'] })).toEqual([
     expect.stringContaining(`reservation ${only} was cancelled, but is confirmed`),
   ])
+})
+
+describe('a cancel in the same millisecond as its reserve', () => {
+  /** The cancel of a new reservation, undone by hand, in a log where both have one time. */
+  const cancelLost = async () => {
+    const { a, log, partition, pool, writer } = audited.world
+    const id = mintId(a, 0)
+    await writer.apply(a, { v: 1, type: 'reserve', id, slot_id: a, user_id: 'ann', quantity: 1 })
+    await writer.apply(a, { v: 1, type: 'cancel', id: randomUUID(), reservation_id: id })
+    await pool.query(`UPDATE reservations SET status = 'confirmed', cancelled_at = NULL WHERE id = '${id}'`)
+    const records = log.records(topics.reservationCommands, partition)
+    const [reserve, cancel] = records.slice(-2).map(requireRecord)
+    records.pop()
+    records.push({ ...requireRecord(cancel), timeMs: requireRecord(reserve).timeMs })
+    return id
+  }
+
+  test('is judged within one batch of records', async () => {
+    const id = await cancelLost()
+    expect(await audited.findings({ only: ['outcomes'] })).toEqual([
+      expect.stringContaining(`reservation ${id} was cancelled, but is confirmed`),
+    ])
+  })
+
+  test('is not judged in another batch: it may have come first', async () => {
+    await cancelLost()
+    const { world } = audited
+    const log: LogSource = {
+      ...world.log,
+      read: (topic, ranges, handle) =>
+        world.log.read(topic, ranges, async (partition, records) => {
+          for (const record of records) await handle(partition, [record])
+        }),
+    }
+    const report = await runAudit({ ...world, log, nowMs: () => 0 }, { only: ['outcomes'] })
+    expect(report).toMatchObject({ findings: [], complete: true })
+  })
+})
+
+test('a fence that moved on while retention passed where it was is fine', async () => {
+  const { world } = audited
+  const rename = (name: string) =>
+    world.writer.apply(world.a, { v: 1, type: 'update_slot', id: randomUUID(), slot_id: world.a, name })
+  const log: LogSource = {
+    ...world.log,
+    bounds: async (topic) => {
+      if (topic === topics.reservationCommands) {
+        await rename('One')
+        await rename('Two')
+        const records = world.log.records(topic, world.partition)
+        records.splice(0, records.length - 1)
+      }
+      return world.log.bounds(topic)
+    },
+  }
+  const report = await runAudit({ ...world, log, nowMs: () => 0 }, { only: ['partitions'] })
+  expect(report).toMatchObject({ findings: [], complete: true })
 })
 
 function requireRecord(record: LogRecord | undefined): LogRecord {

@@ -51,21 +51,30 @@ export async function auditCommandLog(
   await readBelowFences(pool, log, current, bounds, protocol, options, onRecords)
 }
 
-/** `outbox`, which the database alone can tell, and with a log `events`. */
+/**
+ * `outbox`, which the database alone can tell. Answers by partition the last sequence that must be in the events topic.
+ */
+export async function auditOutbox(
+  pool: Pool,
+  protocol: Protocol,
+  options: LogAuditOptions,
+): Promise<ReadonlyMap<number, number>> {
+  return readConsistently(pool, options.statementTimeoutMs, async (query) =>
+    checkOutbox(query, await readFences(query), options.stuckAfterMs, protocol),
+  )
+}
+
+/** `events`, after {@link auditOutbox}, whose answer is `published`. */
 export async function auditEvents(
   pool: Pool,
-  log: LogSource | null,
+  log: LogSource,
+  published: ReadonlyMap<number, number>,
   protocol: Protocol,
   options: LogAuditOptions,
 ): Promise<void> {
-  const timeoutMs = options.statementTimeoutMs
-  const published = await readConsistently(pool, timeoutMs, async (query) => {
-    return checkOutbox(query, await readFences(query), options.stuckAfterMs, protocol)
-  })
-  if (log === null || !protocol.wants('events')) return
   const bounds = await log.bounds(topics.reservationEvents)
   const seen = await scanEvents(log, bounds, options.eventsMax, protocol)
-  const later = await readConsistently(pool, timeoutMs, readFences)
+  const later = await readConsistently(pool, options.statementTimeoutMs, readFences)
   for (const fence of later) {
     const must = published.get(fence.partition) ?? 0
     checkEventsEnd(fence, must, seen.get(fence.partition), bounds.get(fence.partition), protocol)

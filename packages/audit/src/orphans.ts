@@ -8,23 +8,27 @@ import type { Protocol } from './report.ts'
 const ORPHAN_SLOTS_MAX = 1000
 
 const orphanEntries = z.array(
-  z.object({ slot_id: z.string(), entries: z.int(), first: z.string(), last: z.string() }),
+  z.object({ slot_id: z.string(), entries: z.int(), first: z.string(), last: z.string(), slots: z.int() }),
 )
 
+export type OrphanEntries = z.infer<typeof orphanEntries>
+
 /** Entries of slots that are not there, with ids from `first` to `last`; at most {@link ORPHAN_SLOTS_MAX} slots. */
-export async function findOrphanEntries(
-  query: Query,
-  first: string,
-  last: string,
-  protocol: Protocol,
-): Promise<void> {
+export async function readOrphanEntries(query: Query, first: string, last: string): Promise<OrphanEntries> {
   const text = `
-SELECT slot_id, count(*)::int AS entries, min(version)::text AS first, max(version)::text AS last
+SELECT slot_id, count(*)::int AS entries, min(version)::text AS first, max(version)::text AS last,
+       (count(*) OVER ())::int AS slots
   FROM slot_ledger l
- WHERE slot_id BETWEEN $1 AND $2 
+ WHERE slot_id BETWEEN $1 AND $2
    AND NOT EXISTS (SELECT FROM slots s WHERE s.id = l.slot_id AND s.id BETWEEN $1 AND $2)
  GROUP BY slot_id ORDER BY slot_id LIMIT ${ORPHAN_SLOTS_MAX}`
-  for (const orphan of orphanEntries.parse(await query(text, [first, last]))) {
+  return orphanEntries.parse(await query(text, [first, last]))
+}
+
+/** Those that were not read are counted. */
+export function reportOrphanEntries(orphans: OrphanEntries, protocol: Protocol): void {
+  protocol.addUnlisted('orphans', (orphans[0]?.slots ?? 0) - orphans.length)
+  for (const orphan of orphans) {
     protocol.add({
       check: 'orphans',
       subject: `slot ${orphan.slot_id}`,

@@ -1,7 +1,10 @@
 /** State is made again from the ledger, snapshots from state, the writer is fenced, and nothing else is touched. */
+import { redisNames } from '@ironsys/contracts'
 import { FencedError } from '@ironsys/engine'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { useWorld } from './audited-world.fixture.ts'
+import { readConsistently } from './consistent-read.ts'
+import { foldLedger } from './derive.ts'
 import { planRepair, repairSlot } from './repair.ts'
 
 const audited = useWorld()
@@ -20,10 +23,10 @@ async function repairAll() {
 
 test('every damage of state is shown field by field, and gone after the repair', async () => {
   await damage(
-    `UPDATE slots SET confirmed = 4, name = 'Other', body_hash = 'x', end_time = now() WHERE id = '{a}'`,
+    `UPDATE slots SET confirmed = 4, version = 5, name = 'Slot {a}', capacity = 10 WHERE id = '{a}'`,
   )
   await damage(`UPDATE reservations SET status = 'confirmed', cancelled_at = NULL WHERE id = '{cancelled}'`)
-  await damage(`UPDATE reservations SET user_id = 'eve', metadata = NULL WHERE id = '{first}'`)
+  await damage(`UPDATE reservations SET slot_version = 9 WHERE id = '{first}'`)
   await damage(`DELETE FROM reservations WHERE id = '{second}'`)
   await damage(`DELETE FROM slots WHERE id = '{b}'`)
   const { repairs, refused } = await plan()
@@ -55,7 +58,15 @@ test('a snapshot that is ahead, by whatever epoch, is replaced and announced', a
   const { a, b, redis } = audited.world
   await audited.world.putSnapshot(a, (slot) => ({ ...slot, version: 99 }), 50)
   await audited.world.putSnapshot(b, (slot) => ({ ...slot, name: 'Other' }))
+  const listener = redis.duplicate({ enableOfflineQueue: true })
+  const announced: unknown[] = []
+  listener.on('message', (_channel: string, text: string) => announced.push(...JSON.parse(text)))
+  await listener.subscribe(redisNames.snapshots)
   const repaired = await repairAll()
+  const documents = [a, b].map((key) => expect.objectContaining({ key, document: expect.anything() }))
+  await vi
+    .waitFor(() => expect(announced).toEqual(expect.arrayContaining(documents)), 5000)
+    .finally(() => listener.disconnect())
   expect(repaired.map(({ epoch }) => epoch)).toEqual([expect.any(Number), expect.any(Number)])
   expect(await audited.findings()).toEqual([])
   expect(await redis.get(`ironsys:{slot:${a}}`)).toMatch(/^\d+:6:/)
@@ -84,12 +95,66 @@ test.each([
   })
 })
 
+test.each([
+  [
+    'whose buyer',
+    `UPDATE slot_ledger SET event = jsonb_set(event, '{userId}', '"mallory"') WHERE version = 3`,
+  ],
+  [
+    'whose units and their event',
+    `UPDATE slot_ledger SET event = jsonb_set(event, '{quantity}', '5'), confirmed_delta = 5 WHERE version = 3`,
+  ],
+  [
+    'whose newest change',
+    `UPDATE slot_ledger SET event = jsonb_set(event, '{capacityUnits}', '99'), capacity = 99 WHERE version = 6`,
+  ],
+  [
+    'whose metadata of the slot',
+    `UPDATE slot_ledger SET event = jsonb_set(event, '{slot,metadata}', '{"x": 1}') WHERE version = 1`,
+  ],
+  ['the time of whose cancel', `UPDATE slot_ledger SET at = at + interval '1 ms' WHERE version = 5`],
+])('a ledger %s was changed overwrites nothing', async (_what, sql) => {
+  await damage(`${sql} AND slot_id = '{a}'`)
+  const { findings } = await audited.audit()
+  expect(findings).not.toEqual([])
+  expect(findings.filter(({ repairable }) => repairable !== null)).toEqual([])
+  const insisting = findings.map((finding) => ({ ...finding, repairable: 'state' as const }))
+  expect(await planRepair(deps(), insisting)).toMatchObject({
+    repairs: [],
+    refused: [{ slotId: audited.world.a, reason: expect.stringContaining('which of them is right') }],
+  })
+})
+
+test('what was decided since is folded onto what was folded before, up to a bound', async () => {
+  const { a, first, pool, writer } = audited.world
+  const fold = (...rest: [before?: Awaited<ReturnType<typeof foldLedger>>, entriesMax?: number]) =>
+    readConsistently(pool, 5000, (query) => foldLedger(query, a, ...rest))
+  const before = await fold()
+  await writer.apply(a, { v: 1, type: 'cancel', id: crypto.randomUUID(), reservation_id: first })
+  const command = { v: 1, type: 'update_slot', id: crypto.randomUUID(), slot_id: a, name: 'Again' }
+  await writer.apply(a, command)
+  expect(before.reservations.get(first)).toMatchObject({ status: 'confirmed' })
+  expect(await fold(before)).toEqual(await fold())
+  await expect(fold(before, 1)).rejects.toThrow('too much was decided meanwhile')
+})
+
+test('a repair never moves the shared sequence of epochs back', async () => {
+  const { a, pool } = audited.world
+  await damage(`UPDATE slots SET confirmed = 4 WHERE id = '{a}'`)
+  await pool.query(`SELECT setval('epochs', 1000)`)
+  await audited.world.putSnapshot(a, (slot) => ({ ...slot, version: 99 }), 50)
+  const [repaired] = await repairAll()
+  expect(repaired?.epoch).toBe(1001)
+  const { rows } = await pool.query(`SELECT last_value::int FROM epochs`)
+  expect(rows).toEqual([{ last_value: 1001 }])
+})
+
 test('what the plan did not show is not changed', async () => {
   await damage(`UPDATE slots SET confirmed = 4 WHERE id = '{a}'`)
   const { repairs } = await plan()
-  await damage(`UPDATE reservations SET user_id = 'eve' WHERE id = '{first}'`)
+  await damage(`UPDATE reservations SET slot_version = 9 WHERE id = '{first}'`)
   const before = await audited.findings()
   for (const repair of repairs)
-    await expect(repairSlot(deps(), repair)).rejects.toThrow(/user_id would change too/)
+    await expect(repairSlot(deps(), repair)).rejects.toThrow(/slot_version would change too/)
   expect(await audited.findings()).toEqual(before)
 })

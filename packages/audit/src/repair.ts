@@ -3,10 +3,13 @@
  * field, then each slot of it for itself.
  *
  * Invariants:
- * 1. State is changed in one transaction that first locks the fence's row and raises its epoch (I4): the writer cannot
+ * 1. State is changed in transactions that first lock the fence's row and raise its epoch (I4): the writer cannot
  *    commit meanwhile, and its next commit fails, so that it drops its memory and reads what was repaired.
- * 2. It is derived again under that lock. Fields that the plan did not show are never changed.
- * 3. Nothing is deleted that the ledger does not have, and a damaged ledger repairs nothing.
+ * 2. The ledger is folded before that lock; under it only what was added since, up to a bound, and no longer than
+ *    {@link LOCKED_MAX_MS}. More reservations than fit into one page go in several such transactions.
+ *    Fields that the plan did not show are never changed.
+ * 3. Nothing is deleted that the ledger does not have. A damaged ledger repairs nothing, nor does one that differs from
+ *    state in what it says only once: either of the two may have been changed.
  * 4. A snapshot leaves after its commit, under the new epoch: it replaces every other, also one that was ahead (I7).
  */
 import {
@@ -18,10 +21,19 @@ import {
   storeSnapshot,
 } from '@ironsys/cache'
 import { partitionOfKey, redisNames, topics } from '@ironsys/contracts'
-import type { Pool } from '@ironsys/postgres'
+import { inTransaction, type Pool } from '@ironsys/postgres'
 import { z } from 'zod'
 import { type Query, readConsistently } from './consistent-read.ts'
-import { type Change, type Derived, deriveState, RepairFault, writeState } from './derive.ts'
+import {
+  type Change,
+  compareState,
+  type Derived,
+  foldLedger,
+  type LedgerFold,
+  pagesOf,
+  RepairFault,
+  writeState,
+} from './derive.ts'
 import type { Finding } from './report.ts'
 import { readStatesIn } from './snapshots.ts'
 
@@ -51,8 +63,13 @@ export interface Repaired {
   readonly snapshotFault: string | null
 }
 
-/** Of all statements of one repair, milliseconds; a writer waits for its partition's row that long. */
-const STATEMENT_TIMEOUT_MS = 60_000
+/** Of one statement that only reads, milliseconds. */
+const READ_TIMEOUT_MS = 60_000
+/** How long the writer's row may be locked, milliseconds: with the last statement, less than the writer waits for it. */
+const LOCKED_MAX_MS = 2500
+const LOCKED_STATEMENT_TIMEOUT_MS = 1500
+/** Entries that are folded under the lock. */
+const LOCKED_ENTRIES_MAX = 2000
 
 /** What would be changed for the repairable among `findings`. Reads only. */
 export async function planRepair(deps: RepairDeps, findings: readonly Finding[]): Promise<RepairPlan> {
@@ -61,8 +78,8 @@ export async function planRepair(deps: RepairDeps, findings: readonly Finding[])
   const wanted = findings.filter(({ repairable }) => repairable !== null)
   for (const slotId of new Set(wanted.flatMap((finding) => finding.slotId ?? []))) {
     try {
-      const { changes } = await readConsistently(deps.pool, STATEMENT_TIMEOUT_MS, (query) =>
-        deriveState(query, slotId),
+      const { changes } = await readConsistently(deps.pool, READ_TIMEOUT_MS, async (query) =>
+        compareState(query, slotId, await foldLedger(query, slotId)),
       )
       const ofSlot = wanted.filter((finding) => finding.slotId === slotId)
       const snapshots = ofSlot.filter(({ repairable }) => repairable === 'snapshot')
@@ -82,7 +99,7 @@ function snapshotChange({ detail }: Finding): Change {
 
 /**
  * Repairs one slot of a plan. Throws {@link RepairFault} when what would be changed is not what the plan showed, and
- * LedgerFault; nothing has changed then.
+ * LedgerFault; nothing has changed then. Beyond one page of reservations, what the pages before have changed stays.
  */
 export async function repairSlot(deps: RepairDeps, repair: SlotRepair): Promise<Repaired> {
   const { slotId } = repair
@@ -90,7 +107,7 @@ export async function repairSlot(deps: RepairDeps, repair: SlotRepair): Promise<
   const changesState = repair.changes.some(({ subject }) => subject !== 'snapshot')
   const epoch =
     changesState || (await snapshotIsAhead(deps, slotId, snapshot))
-      ? await inTransaction(deps.pool, (query) => writeDerived(query, repair, snapshot?.epoch ?? 0))
+      ? await repairState(deps.pool, repair, snapshot?.epoch ?? 0)
       : null
   return { slotId, epoch, snapshotFault: await writeSnapshot(deps, slotId) }
 }
@@ -113,34 +130,76 @@ async function snapshotIsAhead(
 }
 
 /** Answers the new epoch. */
-async function writeDerived(query: Query, repair: SlotRepair, snapshotEpoch: number): Promise<number> {
-  const epoch = await fenceWriter(query, repair.slotId, snapshotEpoch)
-  const derived = await deriveState(query, repair.slotId)
-  requireShown(repair, derived)
-  await writeState(query, derived, epoch)
+async function repairState(pool: Pool, repair: SlotRepair, snapshotEpoch: number): Promise<number> {
+  const { slotId } = repair
+  const seen = await readConsistently(pool, READ_TIMEOUT_MS, async (query) => {
+    const ledger = await foldLedger(query, slotId)
+    const { reservations } = await compareState(query, slotId, ledger)
+    return { ledger, ids: reservations.map(({ id }) => id), partition: await partitionOf(query, slotId) }
+  })
+  let { ledger } = seen
+  let epoch = snapshotEpoch
+  for (const ids of seen.ids.length === 0 ? [[]] : pagesOf(seen.ids)) {
+    const before = ledger
+    ledger = await readConsistently(pool, READ_TIMEOUT_MS, (query) => foldLedger(query, slotId, before))
+    epoch = await repairPage(pool, repair, { ledger, ids, partition: seen.partition, aboveEpoch: epoch })
+  }
   return epoch
 }
 
-const fenceRows = z.array(z.object({ partition_count: z.int() }))
+interface Page {
+  /** Folded a moment ago. */
+  readonly ledger: LedgerFold
+  readonly ids: readonly string[]
+  readonly partition: number
+  readonly aboveEpoch: number
+}
+
+/** One transaction: the slot and some of its reservations. Answers the new epoch. */
+async function repairPage(pool: Pool, repair: SlotRepair, page: Page): Promise<number> {
+  return inTransaction(pool, async (run) => {
+    const unbounded: Query = (text, values = []) => run({ name: '', text, values })
+    const epoch = await fenceWriter(unbounded, page.partition, page.aboveEpoch)
+    const lockedMs = performance.now()
+    const query: Query = (text, values) => {
+      if (performance.now() - lockedMs < LOCKED_MAX_MS) return unbounded(text, values)
+      throw new RepairFault(`it would keep the writer waiting for more than ${LOCKED_MAX_MS} ms: try again`)
+    }
+    const timeoutMs = String(LOCKED_STATEMENT_TIMEOUT_MS)
+    await query("SELECT set_config('statement_timeout', $1, true)", [timeoutMs])
+    const ledger = await foldLedger(query, repair.slotId, page.ledger, LOCKED_ENTRIES_MAX)
+    const derived = await compareState(query, repair.slotId, ledger, page.ids)
+    requireShown(repair, derived)
+    await writeState(query, derived, epoch)
+    return epoch
+  })
+}
+
+const countRows = z.array(z.object({ partition_count: z.int() }))
+
+async function partitionOf(query: Query, slotId: string): Promise<number> {
+  const text = 'SELECT partition_count FROM partition_progress WHERE topic = $1 LIMIT 1'
+  const count = countRows.parse(await query(text, [topics.reservationCommands]))[0]?.partition_count
+  if (count === undefined) throw new RepairFault('no partition was ever written here: is this the database?')
+  return partitionOfKey(slotId, count)
+}
+
 const epochRows = z.array(z.object({ epoch: z.coerce.number() }))
 
-/** Locks the row of the slot's partition and raises its epoch above all that readers may have seen. */
-async function fenceWriter(query: Query, slotId: string, snapshotEpoch: number): Promise<number> {
-  const topic = topics.reservationCommands
-  const counts = await query('SELECT partition_count FROM partition_progress WHERE topic = $1 LIMIT 1', [
-    topic,
-  ])
-  const count = fenceRows.parse(counts)[0]?.partition_count
-  if (count === undefined) throw new RepairFault('no partition was ever written here: is this the database?')
-  const place = [topic, partitionOfKey(slotId, count)]
-  const lock = 'SELECT epoch FROM partition_progress WHERE topic = $1 AND partition = $2 FOR UPDATE'
-  const before = epochRows.parse(await query(lock, place))[0]?.epoch
-  if (before === undefined) throw new RepairFault(`partition ${place[1]} has no row in partition_progress`)
-  const raise = `UPDATE partition_progress SET epoch = setval('epochs', greatest(nextval('epochs'), $3::bigint))
-                  WHERE topic = $1 AND partition = $2 RETURNING epoch`
-  const raised = await query(raise, [...place, Math.max(before, snapshotEpoch) + 1])
-  const epoch = epochRows.parse(raised)[0]?.epoch
-  if (epoch === undefined) throw new RepairFault(`partition ${place[1]} has lost its row`)
+/**
+ * Locks the partition's row and raises its epoch above all that readers may have seen. The shared sequence is set
+ * forward only where its next value is not enough: it must never go back for the other partitions.
+ */
+async function fenceWriter(query: Query, partition: number, aboveEpoch: number): Promise<number> {
+  const text = `
+WITH next AS MATERIALIZED (SELECT nextval('epochs') AS epoch)
+UPDATE partition_progress p
+   SET epoch = CASE WHEN next.epoch > greatest(p.epoch, $3::bigint) THEN next.epoch
+                    ELSE setval('epochs', greatest(p.epoch, $3::bigint) + 1) END
+  FROM next WHERE p.topic = $1 AND p.partition = $2 RETURNING p.epoch`
+  const rows = epochRows.parse(await query(text, [topics.reservationCommands, partition, aboveEpoch]))
+  const epoch = rows[0]?.epoch
+  if (epoch === undefined) throw new RepairFault(`partition ${partition} has no row in partition_progress`)
   return epoch
 }
 
@@ -173,30 +232,6 @@ async function writeSnapshot(deps: RepairDeps, slotId: string): Promise<string |
 }
 
 async function stateOf(pool: Pool, slotId: string) {
-  const states = await readConsistently(pool, STATEMENT_TIMEOUT_MS, (query) => readStatesIn(query, [slotId]))
+  const states = await readConsistently(pool, READ_TIMEOUT_MS, (query) => readStatesIn(query, [slotId]))
   return states.get(slotId)
-}
-
-/** Commits, or has changed nothing. */
-async function inTransaction<T>(pool: Pool, work: (query: Query) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  let sound = false
-  try {
-    const query: Query = async (text, values = []) => {
-      const config = { text, values: [...values], query_timeout: STATEMENT_TIMEOUT_MS }
-      return (await client.query(config)).rows
-    }
-    await query('BEGIN')
-    // Folding a long ledger takes longer than a transaction of the writer may.
-    const settings = `SELECT set_config(name, $1, true) FROM unnest(ARRAY[
-      'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']) AS name`
-    await query(settings, [String(STATEMENT_TIMEOUT_MS)])
-    const answer = await work(query)
-    await query('COMMIT')
-    sound = true
-    return answer
-  } finally {
-    // Closing a connection rolls back what it has not committed.
-    client.release(!sound)
-  }
 }

@@ -38,6 +38,8 @@ export interface Finding {
   /** The slot it belongs to, where it belongs to one. */
   readonly slotId: string | null
   readonly detail: string
+  /** What is wrong by name, without its values; absent where a finding is not about columns. */
+  readonly fields?: readonly string[]
   /** Null: what is right cannot be derived from what is stored. */
   readonly repairable: Repairable | null
 }
@@ -73,7 +75,7 @@ export function remedyOf({ check, repairable }: Pick<Finding, 'check' | 'repaira
     case 'slot-state':
     case 'reservations':
     case 'orphans':
-      return 'cannot be derived: restore it from a backup, or replay the log into a new database'
+      return 'cannot be derived: reservations.events and the command log say what was decided; restore it from a backup'
     case 'partitions':
       return "stop the worker; compare the log with its replicas and the database's address with the log's"
     case 'outbox':

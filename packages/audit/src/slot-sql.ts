@@ -21,19 +21,26 @@ const parts = [versionFaults, boundFaults, entryFaults, missingEntries, slotFaul
  * each are looked at (null: all), $5 how many faults are listed and $6 of which checks. Answers one row: `entries`,
  * `reservations`, `counts` of all faults by check, `faults`, and the slots whose ledger is `damaged`.
  */
-export const wholeSlotsSql = slotsSql(`
+export const wholeSlotsSql = slotsSql(
+  'OFFSET 0',
+  `
   SELECT r.* FROM slot s, LATERAL (
-    SELECT * FROM reservations r WHERE r.id BETWEEN s.first AND s.last AND r.slot_id = s.id OFFSET 0) r`)
+    SELECT * FROM reservations r WHERE r.id BETWEEN s.first AND s.last AND r.slot_id = s.id OFFSET 0) r`,
+)
 
 /**
  * The same for the newest entries of long ledgers. Weaker: what is before them is taken from the stored slot, and only
  * the reservations that they name are looked at.
  */
-export const newestEntriesSql = slotsSql(`
+export const newestEntriesSql = slotsSql(
+  // A stored version that is too low would else bring in the whole ledger.
+  'ORDER BY version LIMIT $4::bigint',
+  `
   SELECT r.* FROM decided d, LATERAL (
-    SELECT * FROM reservations r WHERE r.id = d.reservation_id AND r.slot_id = d.slot_id OFFSET 0) r`)
+    SELECT * FROM reservations r WHERE r.id = d.reservation_id AND r.slot_id = d.slot_id OFFSET 0) r`,
+)
 
-function slotsSql(storedReservations: string): string {
+function slotsSql(ledgerPart: string, storedReservations: string): string {
   return `
 WITH slot AS (
   SELECT s.*, w.first, w.last, coalesce(greatest(s.version - $4::bigint, 0), 0) AS seen_from
@@ -43,7 +50,7 @@ WITH slot AS (
   SELECT l.*, s.seen_from, lag(l.version) OVER w AS version_before, lag(l.at) OVER w AS at_before,
          lag(l.capacity) OVER w AS capacity_before, lag(l.overbooking_bps) OVER w AS bps_before,
          sum(l.held_delta) OVER w AS held_sum, sum(l.confirmed_delta) OVER w AS confirmed_sum
-    FROM slot s, LATERAL (SELECT * FROM slot_ledger WHERE slot_id = s.id AND version > s.seen_from OFFSET 0) l
+    FROM slot s, LATERAL (SELECT * FROM slot_ledger WHERE slot_id = s.id AND version > s.seen_from ${ledgerPart}) l
   WINDOW w AS (PARTITION BY l.slot_id ORDER BY l.version, l.at ROWS UNBOUNDED PRECEDING)
 ), newest AS (
   SELECT DISTINCT ON (slot_id) slot_id, version, capacity, overbooking_bps, held_sum, confirmed_sum
@@ -63,6 +70,7 @@ WITH slot AS (
   SELECT slot_id, reservation_id, min(seen_from) AS seen_from, max(version) AS version, sum(confirmed_delta) AS units,
          count(*) FILTER (WHERE type = 'reservation_confirmed') AS confirms,
          count(*) FILTER (WHERE type = 'reservation_cancelled') AS cancels,
+         max(version) FILTER (WHERE type = 'reservation_confirmed') AS confirmed_at_version,
          min(at) FILTER (WHERE type = 'reservation_confirmed') AS created_at,
          max(at) FILTER (WHERE type = 'reservation_cancelled') AS cancelled_at,
          max(event ->> 'quantity') FILTER (WHERE type = 'reservation_confirmed') AS quantity,

@@ -3,10 +3,10 @@
  * ledger's. In batches over the range of ids, each batch over one snapshot of the database.
  */
 import { idRangeOfKey } from '@ironsys/contracts'
-import type { Pool } from '@ironsys/postgres'
+import { isServerError, type Pool } from '@ironsys/postgres'
 import { z } from 'zod'
 import { type Query, readConsistently } from './consistent-read.ts'
-import { findOrphanEntries } from './orphans.ts'
+import { readOrphanEntries, reportOrphanEntries } from './orphans.ts'
 import { type CheckName, checkNames, type Finding, type Protocol, type Repairable } from './report.ts'
 import { newestEntriesSql, wholeSlotsSql } from './slot-sql.ts'
 
@@ -27,24 +27,94 @@ export interface SlotBatch {
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
-/** All slots, in the order of their ids. Slots made meanwhile may be left out. */
+/** Slots that could not be read and are named; more of them are counted. */
+const UNREAD_NAMED_MAX = 10
+const entryChecks: readonly CheckName[] = [
+  ...(['ledger-versions', 'ledger-bounds', 'ledger-entries', 'slot-state', 'reservations'] as const),
+]
+
+/**
+ * All slots, in the order of their ids. Slots made meanwhile may be left out. What the database refuses to read, a slot
+ * whose ledger takes longer than a statement may, is left out by name, and the others are read.
+ */
 export async function auditAllSlots(
   pool: Pool,
   protocol: Protocol,
   options: SlotBatchOptions,
   onBatch: (batch: SlotBatch) => void,
 ): Promise<void> {
+  const unread: string[] = []
   let after: string | null = FIRST_ID
   while (after !== null) {
-    const from: string = after
-    after = await readConsistently(pool, options.statementTimeoutMs, async (query) => {
-      const { slotIds, upTo } = await nextSlots(query, from, options)
-      const entries = await checkSlots(query, slotIds, null, protocol, options.findingsMax)
-      await findOrphanEntries(query, from, upTo, protocol)
-      onBatch({ slotIds, entries })
-      return upTo === LAST_ID ? null : upTo
-    })
+    const batch: SlotBatch & { readonly upTo: string } = await auditBatch(
+      pool,
+      after,
+      protocol,
+      options,
+      unread,
+    )
+    onBatch(batch)
+    after = batch.upTo === LAST_ID ? null : batch.upTo
   }
+  if (unread.length === 0) return
+  const more = unread.length - UNREAD_NAMED_MAX
+  const named = unread.slice(0, UNREAD_NAMED_MAX).join('; ')
+  for (const name of entryChecks)
+    protocol.skip(name, `not read: ${named}${more > 0 ? `; and ${more} more slots` : ''}`)
+}
+
+async function auditBatch(
+  pool: Pool,
+  from: string,
+  protocol: Protocol,
+  options: SlotBatchOptions,
+  unread: string[],
+) {
+  const { statementTimeoutMs: timeoutMs, findingsMax } = options
+  let page: Awaited<ReturnType<typeof nextSlots>> | null = null
+  try {
+    return await readConsistently(pool, timeoutMs, async (query) => {
+      const { slotIds, upTo } = await nextSlots(query, from, options)
+      page = { slotIds, upTo }
+      const answer = await readFaults(query, slotIds, null, protocol, findingsMax)
+      reportOrphanEntries(await readOrphanEntries(query, from, upTo), protocol)
+      return { slotIds, upTo, entries: reportFaults(answer, slotIds, protocol) }
+    })
+  } catch (error) {
+    if (page === null || !isServerError(error)) throw error
+    return auditOneByOne(pool, from, page, protocol, options, unread)
+  }
+}
+
+/** What a batch is when one of its slots cannot be read. */
+async function auditOneByOne(
+  pool: Pool,
+  from: string,
+  { slotIds, upTo }: Awaited<ReturnType<typeof nextSlots>>,
+  protocol: Protocol,
+  { statementTimeoutMs: timeoutMs, findingsMax }: SlotBatchOptions,
+  unread: string[],
+) {
+  let entries = 0
+  for (const slotId of slotIds) {
+    try {
+      const answer = await readConsistently(pool, timeoutMs, (query) =>
+        readFaults(query, [slotId], null, protocol, findingsMax),
+      )
+      entries += reportFaults(answer, [slotId], protocol)
+    } catch (error) {
+      if (!isServerError(error)) throw error
+      unread.push(`slot ${slotId} (${error.message})`)
+    }
+  }
+  try {
+    const orphans = await readConsistently(pool, timeoutMs, (query) => readOrphanEntries(query, from, upTo))
+    reportOrphanEntries(orphans, protocol)
+  } catch (error) {
+    if (!isServerError(error)) throw error
+    protocol.skip('orphans', `entries of slots from ${from} to ${upTo} were not read: ${error.message}`)
+  }
+  return { slotIds, upTo, entries }
 }
 
 export interface SlotSample {
@@ -66,25 +136,25 @@ export async function auditOneSlot(
   },
 ): Promise<SlotSample> {
   return readConsistently(pool, options.statementTimeoutMs, async (query) => {
-    const [row] = await query('SELECT version::text FROM slots WHERE id = $1', [slotId])
-    const stored = row === undefined ? null : Number(row.version)
+    const found = (await query('SELECT FROM slots WHERE id = $1', [slotId])).length > 0
     const { newestEntries, findingsMax } = options
-    const slotIds = stored === null ? [] : [slotId]
-    const fits = newestEntries === null || (await isShort(query, slotId, stored ?? 0, newestEntries))
+    const slotIds = found ? [slotId] : []
+    const fits = newestEntries === null || (await isShort(query, slotId, newestEntries))
     const newest = fits ? null : newestEntries
-    const entries = await checkSlots(query, slotIds, newest, protocol, findingsMax)
-    if (stored === null) await findOrphanEntries(query, slotId, slotId, protocol)
-    return { found: stored !== null, entries }
+    const answer = await readFaults(query, slotIds, newest, protocol, findingsMax)
+    if (!found) reportOrphanEntries(await readOrphanEntries(query, slotId, slotId), protocol)
+    return { found, entries: reportFaults(answer, slotIds, protocol) }
   })
 }
 
-/** Rejected reservations have no entries, and there may be many more of them. */
-async function isShort(query: Query, slotId: string, version: number, rowsMax: number): Promise<boolean> {
-  if (version > rowsMax) return false
+/** By what is there: a stored version may be too low, and rejected reservations have no entries. */
+async function isShort(query: Query, slotId: string, rowsMax: number): Promise<boolean> {
   const { first, last } = idRangeOfKey(slotId)
-  const text =
-    'SELECT count(*)::int AS n FROM (SELECT FROM reservations WHERE id BETWEEN $1 AND $2 LIMIT $3) r'
-  const [row] = await query(text, [first, last, rowsMax + 1])
+  const text = `
+SELECT greatest(
+  (SELECT count(*) FROM (SELECT FROM reservations WHERE id BETWEEN $1 AND $2 LIMIT $4) r),
+  (SELECT count(*) FROM (SELECT FROM slot_ledger WHERE slot_id = $3 LIMIT $4) l))::int AS n`
+  const [row] = await query(text, [first, last, slotId, rowsMax + 1])
   return Number(row?.n) <= rowsMax
 }
 
@@ -129,20 +199,21 @@ const answerRow = z.object({
       version: z.number(),
       reservation_id: z.string().nullable(),
       detail: z.string(),
+      fields: z.array(z.string()),
     }),
   ),
   damaged: z.array(z.string()),
 })
-type Fault = z.infer<typeof answerRow>['faults'][number]
+type Answer = z.infer<typeof answerRow>
+type Fault = Answer['faults'][number]
 
-/** Answers how many entries were looked at. */
-async function checkSlots(
+async function readFaults(
   query: Query,
   slotIds: readonly string[],
   newestEntries: number | null,
   protocol: Protocol,
   findingsMax: number,
-): Promise<number> {
+): Promise<Answer> {
   const ranges = slotIds.map(idRangeOfKey)
   const text = newestEntries === null ? wholeSlotsSql : newestEntriesSql
   const [row] = await query(text, [
@@ -153,7 +224,12 @@ async function checkSlots(
     findingsMax,
     checkNames.filter((name) => protocol.wants(name)),
   ])
-  const { entries, reservations, counts, faults, ...rest } = answerRow.parse(row)
+  return answerRow.parse(row)
+}
+
+/** Answers how many entries were looked at. */
+function reportFaults(answer: Answer, slotIds: readonly string[], protocol: Protocol): number {
+  const { entries, reservations, counts, faults, ...rest } = answer
   protocol.count('ledger-versions', slotIds.length)
   protocol.count('slot-state', slotIds.length)
   protocol.count('ledger-bounds', entries)
@@ -169,13 +245,14 @@ async function checkSlots(
 }
 
 function findingOf(fault: Fault, damaged: ReadonlySet<string>): Finding {
-  const { name, slot_id, version, reservation_id, detail } = fault
+  const { name, slot_id, version, reservation_id, detail, fields } = fault
   const place = `slot ${slot_id}, version ${version}`
   return {
     check: name,
     subject: name === 'reservations' ? `reservation ${reservation_id} of slot ${slot_id}` : place,
     slotId: slot_id,
     detail,
+    fields,
     repairable: repairableOf(name, damaged.has(slot_id)),
   }
 }

@@ -9,12 +9,12 @@ const inState: readonly Damage[] = [
   [
     'a capacity',
     slot('capacity = 13'),
-    'slot-state: slot {a}, version 6: capacity is 13, the ledger says 12',
+    'slot-state: slot {a}, version 6: capacity is 13, ledger version 6 says 12',
   ],
   [
     'an overbooking',
     slot('overbooking_bps = 0'),
-    'slot-state: slot {a}, version 6: overbooking_bps is 0, the ledger says 1000',
+    'slot-state: slot {a}, version 6: overbooking_bps is 0, ledger version 6 says 1000',
   ],
   [
     'a version too low',
@@ -29,12 +29,12 @@ const inState: readonly Damage[] = [
   [
     'a name',
     slot("name = 'Other'"),
-    'slot-state: slot {a}, version 6: name is Other, the ledger says Renamed',
+    'slot-state: slot {a}, version 6: name is Other, ledger version 6 says Renamed',
   ],
   [
     'a status',
     slot("status = 'closed'"),
-    'slot-state: slot {a}, version 6: status is closed, the ledger says open',
+    'slot-state: slot {a}, version 6: status is closed, ledger version 6 says open',
   ],
   [
     'times',
@@ -44,7 +44,7 @@ const inState: readonly Damage[] = [
   [
     'metadata',
     slot(`metadata = '{"x": 1}'`),
-    'slot-state: slot {a}, version 6: metadata is {"x": 1}, the ledger says null',
+    'slot-state: slot {a}, version 6: metadata is {"x": 1}, ledger version 1 says null',
   ],
   [
     'a slot gone',
@@ -55,17 +55,17 @@ const inState: readonly Damage[] = [
   [
     "a reservation's units",
     reservation('quantity = 1', 'first'),
-    'reservations: reservation {first} of slot {a}: quantity is 1, the ledger says 2',
+    'reservations: reservation {first} of slot {a}: quantity is 1, ledger version 2 says 2',
   ],
   [
     "a reservation's user",
     reservation("user_id = 'eve'", 'first'),
-    'reservations: reservation {first} of slot {a}: user_id is eve, the ledger says user-2',
+    'reservations: reservation {first} of slot {a}: user_id is eve, ledger version 2 says user-2',
   ],
   [
     "a reservation's metadata",
     reservation(`metadata = NULL`, 'first'),
-    'reservations: reservation {first} of slot {a}: metadata is null, the ledger says {"seat": "A\\"1"}',
+    'reservations: reservation {first} of slot {a}: metadata is null, ledger version 2 says {"seat": "A\\"1"}',
   ],
   [
     'a cancel undone',

@@ -1,5 +1,4 @@
 /** Looks whether everything that is stored agrees, on a system that goes on working; repairs what is derivable. */
-import { createInterface } from 'node:readline/promises'
 import {
   type AuditDeps,
   type AuditOptions,
@@ -15,9 +14,9 @@ import {
   type RepairPlan,
   repairSlot,
   runAudit,
+  slotChecks,
 } from '@ironsys/audit'
 import { connectRedis } from '@ironsys/cache'
-import { slotIdSchema } from '@ironsys/contracts'
 import { createPool } from '@ironsys/postgres'
 import { readOptions } from '../arguments.ts'
 import {
@@ -29,6 +28,9 @@ import {
   repairJson,
 } from '../audit-report.ts'
 import { type Command, type Context, UsageFault } from '../command.ts'
+import { confirmed } from '../confirm.ts'
+import { silentLogger } from '../log.ts'
+import { slotIdValue, wholeNumber } from '../option-values.ts'
 import { createProgressMeter } from '../progress-meter.ts'
 import { currentAddresses } from '../running.ts'
 
@@ -61,10 +63,10 @@ docs/operating.md says what each finding asks for.`,
     const writing = createPool(databaseUrl, { applicationName: `${name}-repair`, maxConnections: 1 })
     const redis = connectRedis(redisUrl, {
       name: 'audit',
-      logger: silent,
+      logger: silentLogger,
       commandTimeoutMs: REDIS_TIMEOUT_MS,
     })
-    const log = createLogSource({ brokers: kafkaBrokers, clientId: name, logger: silent })
+    const log = createLogSource({ brokers: kafkaBrokers, clientId: name, logger: silentLogger })
     try {
       const nowMs = () => performance.now()
       const audited = { pool, redis, log, nowMs }
@@ -77,10 +79,6 @@ docs/operating.md says what each finding asks for.`,
     }
   },
 }
-
-const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
-
-function ignore(): void {}
 
 function checkList(): string {
   const half = Math.ceil(checkNames.length / 2)
@@ -103,27 +101,30 @@ function readAuditOptions(args: readonly string[]): Options {
     yes: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   })
-  if (slot !== undefined && !slotIdSchema.safeParse(slot).success)
-    throw new UsageFault(`--slot: ${slot} is not a slot id`)
+  const slotId = slot === undefined ? null : slotIdValue('--slot', slot)
   if (yes && !repair) throw new UsageFault('--yes belongs to --repair')
   if (json && repair && !yes) throw new UsageFault('--json --repair cannot ask: it needs --yes')
-  const audit = { only: readChecks(only), slotId: slot ?? null, logRecordsMax: readLogRecords(log) }
+  const audit = { only: readChecks(only, slotId), slotId, logRecordsMax: readLogRecords(log) }
   return { audit, repair, yes, json }
 }
 
-function readChecks(only: string | undefined): readonly CheckName[] {
-  if (only === undefined) return checkNames
+function readChecks(only: string | undefined, slotId: string | null): readonly CheckName[] {
+  if (only === undefined) return slotId === null ? checkNames : slotChecks
   return only.split(',').map((name) => {
-    if (isCheckName(name)) return name
-    throw new UsageFault(`--only: there is no check ${name}; there are ${checkNames.join(', ')}`)
+    if (!isCheckName(name))
+      throw new UsageFault(`--only: there is no check ${name}; there are ${checkNames.join(', ')}`)
+    if (slotId !== null && !slotChecks.includes(name))
+      throw new UsageFault(
+        `--only: ${name} is not about one slot; with --slot there are ${slotChecks.join(', ')}`,
+      )
+    return name
   })
 }
 
 function readLogRecords(text: string | undefined): number {
   if (text === undefined) return auditDefaults.logRecordsMax
   if (text === 'all') return Number.MAX_SAFE_INTEGER
-  if (!/^\d{1,15}$/.test(text)) throw new UsageFault(`--log: ${text} is neither a number nor all`)
-  return Number(text)
+  return wholeNumber('--log', text, 0)
 }
 
 async function auditAndRepair(
@@ -142,8 +143,16 @@ async function auditAndRepair(
     say(auditText(report))
     say(plan.repairs.length === 0 ? 'nothing that was found can be repaired' : 'what a repair changes:')
     if (plan.repairs.length + plan.refused.length > 0) say(planText(plan))
+    if (report.findings.length < report.findingsTotal)
+      say(
+        `only the first ${report.findings.length} of ${report.findingsTotal} findings are looked at: repair again afterwards`,
+      )
   }
-  if (plan.repairs.length > 0 && !(await confirmed(options, say))) return exitCodeOf(report)
+  const question = 'Repair this? The writers concerned are fenced.'
+  if (plan.repairs.length > 0 && !(await confirmed({ question, yes: options.yes }))) {
+    say('nothing was changed')
+    return exitCodeOf(report)
+  }
   const done = await repairAll(repairing, plan)
   const after = plan.repairs.length === 0 ? report : await auditWithProgress(audited, options)
   if (options.json) say(JSON.stringify({ ...auditJson(report), repair: repairJson(plan, done, after) }))
@@ -161,21 +170,6 @@ async function auditAndRepair(
 function exitCodeOf({ findingsTotal, complete }: AuditReport): number {
   if (findingsTotal > 0) return FOUND_EXIT_CODE
   return complete ? 0 : INCOMPLETE_EXIT_CODE
-}
-
-/** Never silent: a yes from a person, or --yes. */
-async function confirmed({ yes }: Options, say: Context['say']): Promise<boolean> {
-  if (yes) return true
-  if (process.stdin.isTTY !== true) {
-    say('nothing was changed: there is nobody to ask here; --yes repairs without asking')
-    return false
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question('Repair this? The writers concerned are fenced. Type yes: ')
-  terminal.close()
-  if (answer.trim() === 'yes') return true
-  say('nothing was changed')
-  return false
 }
 
 async function repairAll(deps: RepairDeps, { repairs }: RepairPlan): Promise<readonly RepairResult[]> {
