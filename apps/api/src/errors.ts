@@ -136,6 +136,11 @@ const stateProblems = {
 
 /** Of the operations port. */
 const operationsProblems = {
+  'foreign-request': {
+    status: 403,
+    title: 'Requests of other web pages are refused here',
+    when: 'The operations port was asked by a web page of another site, or on loopback under a name that is not loopback.',
+  },
   'dead-letter-not-found': {
     status: 404,
     title: 'No such dead letter',

@@ -4,6 +4,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import { deadLetterRoutes } from './admin-dead-letters.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { answerFailures } from './failures.ts'
+import { refuseForeignRequests } from './foreign-requests.ts'
 import { sendLive, sendReady } from './health.ts'
 import { sendProblem } from './problem.ts'
 import { createRequestIds } from './request-id.ts'
@@ -30,6 +31,7 @@ export function buildOperations(
     reply.header('x-request-id', request.id)
     done()
   })
+  refuseForeignRequests(app)
   answerFailures(app, logger)
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, { code: 'not-found' }))
   app.get('/metrics', async (_request, reply) =>

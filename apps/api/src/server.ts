@@ -3,8 +3,7 @@ import { hash, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectRedis, redisReady } from '@ironsys/cache'
 import { topics } from '@ironsys/contracts'
-import { createDeadLetters, type DeadLetters } from '@ironsys/dead-letters'
-import type { CommandAppender } from '@ironsys/engine'
+import { createDeadLetters, type DeadLetters, redriveLimits } from '@ironsys/dead-letters'
 import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
 import { type Closers, listenFault, openService, type Service } from '@ironsys/lifecycle'
 import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
@@ -73,7 +72,7 @@ async function wire(
   )
   closers.add(() => probes.close())
   health.states = probes.states
-  deadLetters = connectDeadLetters(config, clientId, producer, closers)
+  deadLetters = connectDeadLetters(config, { clientId: `${clientId}-admin`, logger, closers })
 
   const closing = new AbortController()
   const { slots, arrivals, progress, waiting } = live
@@ -167,18 +166,15 @@ async function connectParts({ config, metrics, logger, closers, instanceId, clie
   return { reads, redis, admin, live, producer, clusterId }
 }
 
-/** Connects at the first use: an operator's. */
+/** Connects at the first use: an operator's. Its producer gives up before the letter's row is let go. */
 function connectDeadLetters(
-  { DATABASE_URL, PARTITIONS }: Config,
-  clientId: string,
-  log: CommandAppender,
-  closers: Closers,
+  { DATABASE_URL, KAFKA_BROKERS, PARTITIONS }: Config,
+  { clientId, logger, closers }: Pick<ConnectRequest, 'clientId' | 'logger' | 'closers'>,
 ): DeadLetters {
-  const pool = createPool(DATABASE_URL, {
-    applicationName: `${clientId}-admin`,
-    maxConnections: ADMIN_CONNECTIONS,
-  })
+  const pool = createPool(DATABASE_URL, { applicationName: clientId, maxConnections: ADMIN_CONNECTIONS })
   closers.add(() => pool.end())
+  const log = createCommandProducer({ brokers: KAFKA_BROKERS, clientId, logger }, redriveLimits)
+  closers.add(() => log.close())
   return createDeadLetters({ pool, log, homePartition: (value) => homePartition(value, PARTITIONS) })
 }
 

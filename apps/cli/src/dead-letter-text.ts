@@ -1,5 +1,7 @@
 /** Dead letters for people. What a record holds was written by anybody: nothing of it reaches a terminal unescaped. */
 import type { DeadLetter, Preview, ShownDeadLetter } from '@ironsys/dead-letters'
+import { printable, printableLine } from './printable.ts'
+import { textTable } from './text-table.ts'
 
 const DETAIL_LENGTH = 60
 
@@ -14,17 +16,9 @@ export function deadLetterTable(letters: readonly DeadLetter[]): string {
     letter.code,
     letter.status,
     letter.command_id ?? '-',
-    shortened(printable(letter.detail)),
+    shortened(printableLine(letter.detail)),
   ])
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd()
-  return [line(header), ...rows.map(line)].join('\n')
+  return textTable([header, ...rows], { align: 'left' })
 }
 
 /** Everything about one letter. */
@@ -33,7 +27,7 @@ export function deadLetterText(letter: ShownDeadLetter): string {
   const fields: readonly (readonly [string, string])[] = [
     ['dead letter', String(letter.id)],
     ['code', letter.code],
-    ['detail', printable(letter.detail)],
+    ['detail', printableLine(letter.detail)],
     ['status', statusText(letter)],
     ['command', letter.command_id ?? 'its id cannot be read'],
     ['record', `${letter.topic} ${placeOf(letter.partition, letter.offset)}, ${letter.at}`],
@@ -58,8 +52,8 @@ function statusText({
     redriven_partition === null || redriven_offset === null
       ? ''
       : `, now at ${placeOf(redriven_partition, redriven_offset)}`
-  const why = resolution === null ? '' : `: ${printable(resolution)}`
-  return `${status} ${resolved_at} by ${printable(resolved_by ?? 'nobody known')}${where}${why}`
+  const why = resolution === null ? '' : `: ${printableLine(resolution)}`
+  return `${status} ${resolved_at} by ${printableLine(resolved_by ?? 'nobody known')}${where}${why}`
 }
 
 /** `3:1042` is offset 1042 of partition 3. */
@@ -83,12 +77,6 @@ function indented(text: string, truncated: boolean): string {
   }
 }
 
-/** Control and format characters, but for line ends, become their code points: a record cannot steer a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/[^\P{C}\n]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-}
-
-function shortened(text: string): string {
-  const line = text.replaceAll('\n', ' ')
+function shortened(line: string): string {
   return line.length > DETAIL_LENGTH ? `${line.slice(0, DETAIL_LENGTH - 1)}…` : line
 }

@@ -6,6 +6,7 @@ import {
   createDeadLetters,
   type DeadLetterStore,
   type DeadLetters,
+  redriveLimits,
 } from '@ironsys/dead-letters'
 import { createCommandProducer } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
@@ -17,8 +18,6 @@ import { silentLogger, withLogAdmin } from './log.ts'
 import { currentAddresses } from './running.ts'
 
 const topic = topics.reservationCommands
-/** Below the idle-in-transaction timeout: the letter's row is held while its record is appended. */
-const APPEND_LIMITS = { deadlineMs: 3000, requestTimeoutMs: 1500 }
 
 /** Runs `work` without the log. Faults of the database are told in one line. */
 export async function withDeadLetterStore<T>(
@@ -40,7 +39,7 @@ export async function withDeadLetters<T>(
   return withPool(config, async (pool) => {
     await checkDeployment(pool, { topic, clusterId, partitionCount: partitions, idKeyFingerprint: null })
     const settings = { brokers: kafkaBrokers, clientId: 'ironsys-cli', logger: silentLogger }
-    const producer = createCommandProducer(settings, APPEND_LIMITS)
+    const producer = createCommandProducer(settings, redriveLimits)
     try {
       const home = (value: Buffer) => homePartition(value, partitions)
       return await work(createDeadLetters({ pool, log: producer, homePartition: home }))

@@ -213,14 +213,17 @@ describe('the command line', () => {
     const all = ['redrive', '--all', '--code', 'data-error']
     expect((await ironsys(...all)).code).toBe(2)
     expect(await ironsys(...all, '--yes', '--limit', '2')).toEqual({
-      code: 0,
-      output: 'redriven 2 of 2 dead letters\n',
+      code: 1,
+      output: 'redriven 2 of 2 dead letters\n1 of 3 are left: repeat, or raise --limit\n',
     })
     const [one, two, three] = commands.map(({ id }) => id)
     await reads(one ?? '', 'confirmed')
     await reads(two ?? '', 'confirmed')
     expect(await statusOf(three ?? '')).toBe('failed')
-    expect((await ironsys(...all, '--yes', '--json')).output).toMatch(/"result":"redriven"/)
+    expect(await ironsys(...all, '--yes', '--json')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/"result":"redriven"/),
+    })
     expect((await ironsys(...all, '--yes')).output).toBe('no open dead letters\n')
   })
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { type Context, UsageFault } from './command.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { readConfig } from './config.ts'
-import { printable } from './dead-letter-text.ts'
 
 /** Nothing listens there: what gets as far as a server fails otherwise. */
 const environment = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', KAFKA_BROKERS: '127.0.0.1:1' }
@@ -47,8 +46,4 @@ describe('help', () => {
 
 test('a database that does not answer is told in one line', async () => {
   await expect(dlq('list')).rejects.toThrow(/^the database does not answer: .*ECONNREFUSED/)
-})
-
-test('what a record holds cannot steer a terminal', () => {
-  expect(printable('a\u001b[2Jb\u202ec\nd ü')).toBe('a\\u{1b}[2Jb\\u{202e}c\nd ü')
 })

@@ -1,4 +1,5 @@
 /** The table of `./ironsys lag`. */
+import { textTable } from './text-table.ts'
 
 export interface LagRow {
   readonly partition: number
@@ -25,11 +26,6 @@ export function lagTable(topic: string, rows: readonly LagRow[], perSecond: numb
     row.group === null ? '-' : String(row.group),
     row.ageSeconds === null ? 'never' : `${row.ageSeconds.toFixed(row.ageSeconds < 10 ? 1 : 0)} s ago`,
   ])
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (row: readonly string[]) =>
-    row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ')
   const rate = perSecond === null ? '' : `, ${Math.round(perSecond)} decided/s`
-  return [`${topic}: ${lag} behind${rate}`, '', line(header), ...cells.map(line)].join('\n')
+  return `${topic}: ${lag} behind${rate}\n\n${textTable([header, ...cells], { align: 'right' })}`
 }

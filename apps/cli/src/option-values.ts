@@ -1,4 +1,5 @@
 /** What the text of an option means; everything else is a usage fault. */
+import { type SlotId, slotIdSchema } from '@ironsys/contracts'
 import { UsageFault } from './command.ts'
 
 /** A decimal integer within bounds. Throws {@link UsageFault}. */
@@ -19,4 +20,11 @@ export function oneOf<const T extends string>(name: string, text: string, values
   const value = values.find((each) => each === text)
   if (value !== undefined) return value
   throw new UsageFault(`${name}: ${text} is none of ${values.join(', ')}`)
+}
+
+/** The id of a slot. Throws {@link UsageFault}. */
+export function slotIdValue(name: string, text: string): SlotId {
+  const { data } = slotIdSchema.safeParse(text)
+  if (data !== undefined) return data
+  throw new UsageFault(`${name}: ${text} is not a slot id`)
 }

@@ -1,4 +1,4 @@
-/** A database that real decisions filled. */
+/** A database that real decisions filled, and damage to it. */
 import { type ReservationCommand, topics } from '@ironsys/contracts'
 import { decideBatch } from '@ironsys/engine'
 import { createPartitionStore, type Pool } from '@ironsys/postgres'
@@ -38,4 +38,19 @@ export async function decideAndCommit(pool: Pool, commands: readonly Reservation
     refusedOffsets: new Map(),
   })
   await store.commit(effects)
+}
+
+/** Damages the tables with a statement that must hit something, and puts back what they were. */
+export async function withDamage(pool: Pool, damage: string, look: () => Promise<void>): Promise<void> {
+  const tables = ['slots', 'reservations', 'slot_ledger']
+  await pool.query(tables.map((table) => `CREATE TABLE ${table}_before AS TABLE ${table}`).join(';'))
+  try {
+    const { rowCount } = await pool.query(damage)
+    if (rowCount === null || rowCount === 0) throw new Error(`this damages nothing: ${damage}`)
+    await look()
+  } finally {
+    const restore = (table: string) =>
+      `DELETE FROM ${table}; INSERT INTO ${table} TABLE ${table}_before; DROP TABLE ${table}_before`
+    await pool.query(tables.map(restore).join(';'))
+  }
 }

@@ -6,14 +6,14 @@ import {
   type SlotId,
   slotIdSchema,
 } from '@ironsys/contracts'
+import { LocalFault } from '@ironsys/local'
 import { createPool, type Pool } from '@ironsys/postgres'
 import { createTestDatabase, type TestDatabase } from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { UsageFault } from './command.ts'
 import { replayCommand } from './commands/replay.ts'
 import { readConfig } from './config.ts'
-import { decideAndCommit } from './replay.fixture.ts'
+import { decideAndCommit, withDamage } from './replay.fixture.ts'
 import { PAGE_ENTRIES } from './replay.ts'
 
 let database: TestDatabase
@@ -139,6 +139,14 @@ describe('what nobody touched', () => {
       reservations: 2,
     })
   })
+
+  test('a slot that does not exist is no proof of anything, and leaves nothing behind', async () => {
+    const nowhere = slotId('9')
+    await expect(replay('--slot', nowhere, '--keep')).rejects.toEqual(
+      new LocalFault(`there is no slot ${nowhere}`),
+    )
+    expect(await schemas()).toEqual([])
+  })
 })
 
 describe('a damage', () => {
@@ -240,7 +248,7 @@ describe('a damage', () => {
       [row('reservations', second, 'user_id', '"ann"', '"bob"')],
     ],
   ])('%s is named', async (_what, damage, differences) => {
-    await withDamage(damage, async () => {
+    await withDamage(pool, damage, async () => {
       const all = await replayJson()
       expect(all).toMatchObject({ code: 1, equal: false, difference_count: differences.length })
       expect(all.differences).toEqual(differences)
@@ -249,16 +257,28 @@ describe('a damage', () => {
   })
 
   test('of one slot is seen when that slot is looked at, and not when another is', async () => {
-    await withDamage(`UPDATE reservations SET slot_id = '${large}' WHERE id = '${second}'`, async () => {
-      expect((await replayJson('--slot', small)).differences).toEqual([
-        row('reservations', second, 'slot_id', `"${large}"`, `"${small}"`),
-      ])
-      expect(await replayJson('--slot', busy)).toMatchObject({ code: 0 })
+    await withDamage(
+      pool,
+      `UPDATE reservations SET slot_id = '${large}' WHERE id = '${second}'`,
+      async () => {
+        expect((await replayJson('--slot', small)).differences).toEqual([
+          row('reservations', second, 'slot_id', `"${large}"`, `"${small}"`),
+        ])
+        expect(await replayJson('--slot', busy)).toMatchObject({ code: 0 })
+      },
+    )
+  })
+
+  test('cannot steer the terminal it is told on', async () => {
+    await withDamage(pool, `UPDATE slots SET name = U&'\\009b2J\\202e' WHERE id = '${small}'`, async () => {
+      const { text } = await replay()
+      expect(text).toContain('name: stored "\\u{9b}2J\\u{202e}", rebuilt "Evening"')
+      expect(text).not.toMatch(/[\u009b\u202e]/)
     })
   })
 
   test('of many rows is listed up to a bound, counted whole, and kept when asked for', async () => {
-    await withDamage(`UPDATE reservations SET quantity = 9 WHERE slot_id = '${large}'`, async () => {
+    await withDamage(pool, `UPDATE reservations SET quantity = 9 WHERE slot_id = '${large}'`, async () => {
       const { code, text } = await replay('--keep')
       expect(code).toBe(1)
       expect(text).toMatch(new RegExp(`… and ${PAGE_ENTRIES - 100} more\n`))
@@ -273,26 +293,3 @@ describe('a damage', () => {
     })
   })
 })
-
-test.each([[[]], [['--verify', '--slot', 'x']], [['--verify', '--sideways']]])(
-  'arguments %j are a usage fault',
-  async (args) => {
-    const config = readConfig({ DATABASE_URL: database.url })
-    const running = replayCommand.run(args, { config, environment: {}, say: () => undefined })
-    await expect(running).rejects.toBeInstanceOf(UsageFault)
-  },
-)
-
-/** Damages the tables, and puts back what they were. */
-async function withDamage(damage: string, look: () => Promise<void>): Promise<void> {
-  const tables = ['slots', 'reservations', 'slot_ledger']
-  await pool.query(tables.map((table) => `CREATE TABLE ${table}_before AS TABLE ${table}`).join(';'))
-  try {
-    expect((await pool.query(damage)).rowCount).toBeGreaterThan(0)
-    await look()
-  } finally {
-    const restore = (table: string) =>
-      `DELETE FROM ${table}; INSERT INTO ${table} TABLE ${table}_before; DROP TABLE ${table}_before`
-    await pool.query(tables.map(restore).join(';'))
-  }
-}

@@ -6,6 +6,7 @@
  * {@link PAGE_ENTRIES} entries, whatever the size of the ledger or of a slot.
  */
 import { idRangeOfKey } from '@ironsys/contracts'
+import { LocalFault } from '@ironsys/local'
 import {
   ledgerColumns,
   ledgerEntryFromRow,
@@ -41,7 +42,7 @@ export interface ReplayReport {
 
 export const PAGE_ENTRIES = 2_000
 
-/** Throws what the database throws; the transaction is over then. */
+/** Throws what the database throws, and a `LocalFault` when there is no such slot; the transaction is over then. */
 export async function replayLedger(client: pg.Client, options: ReplayOptions): Promise<ReplayReport> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
   try {
@@ -63,6 +64,9 @@ async function replayWithin(client: pg.Client, options: ReplayOptions): Promise<
   const entries = await replayPages(client, side, (done) => progress(done, total))
   await side.compare(scope)
   const { differences: differenceCount, ...rebuilt } = await side.counts()
+  // A stored slot without entries is a difference. Nothing on either side is a wrong id, and no proof of anything.
+  if (slotId !== null && entries === 0 && differenceCount === 0)
+    throw new LocalFault(`there is no slot ${slotId}`)
   return { entries, ...rebuilt, differenceCount, differences: await side.differences(maxListed) }
 }
 

@@ -3,7 +3,7 @@ import { createPool, type Pool } from '@ironsys/postgres'
 import { createTestDatabase, type TestDatabase } from '@ironsys/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PREVIEW_BYTES } from './dead-letter.ts'
-import { createDeadLetters, type DeadLetters } from './dead-letters.ts'
+import { createDeadLetters, type DeadLetters, redriveLimits } from './dead-letters.ts'
 
 let database: TestDatabase
 let pool: Pool
@@ -128,6 +128,15 @@ describe('redriving', () => {
     await vi.waitFor(async () => expect((await letters.redrive(id, 'ann')).result).toBe('redriven'))
   })
 
+  test('gives the log up before the database gives up who holds the letter', async () => {
+    const { rows } = await pool.query<{ held_ms: number }>(
+      `SELECT setting::int AS held_ms FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'`,
+    )
+    // The producer looks at its deadlines in turns, and the answer has to come back.
+    expect(redriveLimits.deadlineMs + 1000).toBeLessThan(rows[0]?.held_ms ?? 0)
+    expect(redriveLimits.requestTimeoutMs * 2).toBeLessThanOrEqual(redriveLimits.deadlineMs)
+  })
+
   test('by two at once appends once', async () => {
     const id = await bury()
     const { promise: held, resolve: release } = Promise.withResolvers<void>()
@@ -199,8 +208,10 @@ describe('looking', () => {
     expect(await ids({ code: 'malformed' })).toEqual([malformed])
     expect(await ids({ partition: 2 })).toEqual([given, malformed])
     expect(await ids({ partition: 2, status: 'open', code: 'data-error' })).toEqual([])
-    expect(await letters.openIds({}, 10)).toEqual([malformed, refused])
-    expect(await letters.openIds({ code: 'data-error' }, 1)).toEqual([refused])
+    expect(await letters.openIds({}, 10)).toEqual({ ids: [malformed, refused], total: 2 })
+    expect(await letters.openIds({}, 1)).toEqual({ ids: [malformed], total: 2 })
+    expect(await letters.openIds({ code: 'data-error' }, 1)).toEqual({ ids: [refused], total: 1 })
+    expect(await letters.openIds({ partition: 9 }, 1)).toEqual({ ids: [], total: 0 })
   })
 
   test('shows key and value, and all letters of the same command', async () => {

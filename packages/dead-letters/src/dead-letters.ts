@@ -28,6 +28,7 @@ import {
 export interface DeadLettersDeps {
   /** With write access; one connection is enough. */
   readonly pool: Pool
+  /** Gives up as {@link redriveLimits} says. */
   readonly log: CommandAppender
   /** The partition that a record's key belongs to; null when the record cannot be read. */
   readonly homePartition: (value: Buffer) => number | null
@@ -66,12 +67,18 @@ export type Redriven =
 
 export type Discarded = { readonly result: 'discarded'; readonly letter: DeadLetter } | Unresolved
 
+export interface OpenLetters {
+  /** The oldest first: the order in which their records failed. At most as many as were asked for. */
+  readonly ids: readonly number[]
+  /** How many there are in all. */
+  readonly total: number
+}
+
 /** What needs no log. */
 export interface DeadLetterStore {
   /** At most `limit` of those below id `before`. */
   list(filter: DeadLetterFilter, limit: number, before?: number): Promise<DeadLetterPage>
-  /** The ids of open letters, the oldest first: the order in which their records failed. */
-  openIds(filter: Omit<DeadLetterFilter, 'status'>, limit: number): Promise<readonly number[]>
+  openIds(filter: Omit<DeadLetterFilter, 'status'>, limit: number): Promise<OpenLetters>
   show(id: number): Promise<ShownDeadLetter | null>
   /** Gives it up: its id goes on reading `failed`. */
   discard(id: number, by: string, reason: string): Promise<Discarded>
@@ -87,6 +94,12 @@ export interface DeadLetters extends DeadLetterStore {
 }
 
 export const CHAIN_MAX = 50
+
+/**
+ * How long the log may take for a redriven record, milliseconds: well below the database's idle-in-transaction timeout,
+ * since the letter's row is held meanwhile (invariant 2).
+ */
+export const redriveLimits = { deadlineMs: 3_000, requestTimeoutMs: 1_500 } as const
 
 export function createDeadLetters({ pool, log, homePartition }: DeadLettersDeps): DeadLetters {
   return {
@@ -128,8 +141,9 @@ export function createDeadLetterStore(pool: Pool): DeadLetterStore {
     },
     openIds: async (filter, limit) => {
       const { shape, where, values } = conditions({ ...filter, status: 'open' }, limit)
-      const text = `SELECT id FROM dead_letters ${where} ORDER BY id LIMIT $1`
-      return (await query(`dead-letter-ids${shape}`, text, values)).map((row) => idRow.parse(row).id)
+      const text = `SELECT id, count(*) OVER () AS total FROM dead_letters ${where} ORDER BY id LIMIT $1`
+      const rows = (await query(`dead-letter-ids${shape}`, text, values)).map((row) => openRow.parse(row))
+      return { ids: rows.map(({ id }) => id), total: rows[0]?.total ?? 0 }
     },
     show: async (id) => {
       const text = `SELECT ${deadLetterColumns}, ${contentColumns} FROM dead_letters WHERE id = $1`
@@ -156,7 +170,7 @@ export function createDeadLetterStore(pool: Pool): DeadLetterStore {
   }
 }
 
-const idRow = z.object({ id: z.coerce.number() })
+const openRow = z.object({ id: z.coerce.number(), total: z.coerce.number() })
 const contentRow = z.object({ key: z.instanceof(Buffer).nullable(), value: z.instanceof(Buffer).nullable() })
 
 /** Does `work` while the open letter's row is held; what it did is committed when this resolves. */

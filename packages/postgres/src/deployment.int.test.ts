@@ -61,3 +61,32 @@ test('time partitions are made once, by as many as ask', async () => {
     { parent: 'slot_ledger', count: 4 },
   ])
 })
+
+test('partitions of a table that somebody reads for long are made later, and keep no worker from starting', async () => {
+  const made = async () => {
+    const text = `SELECT count(*)::int AS count FROM pg_inherits
+                   WHERE inhparent IN ('slot_ledger'::regclass, 'applied_commands'::regclass)`
+    return (await pool.query<{ count: number }>(text)).rows[0]?.count
+  }
+  await ensureTimePartitions(pool)
+  const all = (await made()) ?? 0
+  const last = async (table: string) => {
+    const text = `SELECT max(inhrelid::regclass::text COLLATE "C") AS name FROM pg_inherits
+                   WHERE inhparent = $1::regclass AND inhrelid::regclass::text NOT LIKE '%default'`
+    return (await pool.query<{ name: string }>(text, [table])).rows[0]?.name
+  }
+  await pool.query(`DROP TABLE ${await last('slot_ledger')}, ${await last('applied_commands')}`)
+  const reader = await pool.connect()
+  try {
+    await reader.query('BEGIN')
+    await reader.query('SELECT count(*) FROM slot_ledger')
+    await ensureTimePartitions(pool)
+    // Of the table that nobody reads it is made at once.
+    expect(await made()).toBe(all - 1)
+  } finally {
+    await reader.query('ROLLBACK')
+    reader.release()
+  }
+  await ensureTimePartitions(pool)
+  expect(await made()).toBe(all)
+})

@@ -56,7 +56,10 @@ export async function registerIdKey(pool: Pool, fingerprint: string): Promise<vo
   ])
 }
 
-/** Makes the coming days' and months' partitions of the tables that only grow. Safe to call from many processes. */
+/**
+ * Makes the coming days' and months' partitions of the tables that only grow. Safe to call from many processes. A table
+ * that somebody reads for long is left for the next call, with a warning in the server's log: waiting would hold up writers.
+ */
 export async function ensureTimePartitions(pool: Pool): Promise<void> {
   await queryAll(pool, [
     { name: 'ensure-time-partitions', text: 'SELECT ensure_time_partitions()', values: [] },

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '@ironsys/testing'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createPool, type Pool } from './pool.ts'
-import { queryAll, transact } from './transaction.ts'
+import { inTransaction, queryAll, transact } from './transaction.ts'
 
 let database: TestDatabase
 const pools: Pool[] = []
@@ -66,6 +66,19 @@ describe('a connection', () => {
     expect(await serverPid(pool)).not.toBe(before)
     await transact(pool, [statement('insert-cyd', `INSERT INTO names VALUES ('cyd')`)])
     expect((await pool.query('SELECT name FROM names')).rows).toEqual([{ name: 'cyd' }])
+  })
+
+  test('says so when its transaction did not commit, though nobody minded the error in it', async () => {
+    const pool = track(createPool(database.url, one))
+    const before = await serverPid(pool)
+    const careless = inTransaction(pool, async (run) => {
+      await run(statement('insert', `INSERT INTO deployment (id_key_fingerprint) VALUES ('lost')`))
+      await run(statement('division', 'SELECT 1 / 0')).catch(() => undefined)
+      return 'done'
+    })
+    await expect(careless).rejects.toThrow('rolled back')
+    expect((await pool.query('SELECT * FROM deployment')).rows).toEqual([])
+    expect(await serverPid(pool)).toBe(before)
   })
 
   test('that owes an answer is not: nobody may wait behind it', async () => {

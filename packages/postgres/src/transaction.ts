@@ -32,8 +32,7 @@ export async function queryAll(
  */
 export async function transact(pool: Pool, statements: readonly Statement[]): Promise<void> {
   const results = await send(pool, [begin, ...statements, commit])
-  // A COMMIT of a failed transaction succeeds, as a ROLLBACK. The error before it was thrown already; be sure.
-  if (results.at(-1)?.command !== 'COMMIT') throw new Error('the transaction was rolled back')
+  requireCommitted(results.at(-1))
 }
 
 export type RunStatement = (statement: Statement) => Promise<readonly Row[]>
@@ -45,18 +44,17 @@ export type RunStatement = (statement: Statement) => Promise<readonly Row[]>
  */
 export async function inTransaction<T>(pool: Pool, work: (run: RunStatement) => Promise<T>): Promise<T> {
   const client = await pool.connect()
-  const run: RunStatement = async ({ name, text, values }) =>
-    (await client.query<Row>({ name, text, values: [...values] })).rows
+  const query = ({ name, text, values }: Statement) => client.query<Row>({ name, text, values: [...values] })
   let over = false
   try {
-    await run(begin)
-    const result = await work(run)
-    await run(commit)
+    await query(begin)
+    const result = await work(async (statement) => (await query(statement)).rows)
+    requireCommitted(await query(commit))
     over = true
     return result
   } catch (error) {
     // Now, and not whenever the server notices that a connection was closed: others may wait for the locks.
-    over = await run(rollback).then(
+    over = await query(rollback).then(
       () => true,
       () => false,
     )
@@ -74,6 +72,11 @@ export function isServerError(error: unknown): error is pg.DatabaseError & { rea
 const begin: Statement = { name: 'begin', text: 'BEGIN', values: [] }
 const commit: Statement = { name: 'commit', text: 'COMMIT', values: [] }
 const rollback: Statement = { name: 'rollback', text: 'ROLLBACK', values: [] }
+
+/** A COMMIT of a failed transaction succeeds, as a ROLLBACK: also where the error before it was caught. */
+function requireCommitted(result: pg.QueryResult<Row> | undefined): void {
+  if (result?.command !== 'COMMIT') throw new Error('the transaction was rolled back')
+}
 
 async function send(pool: Pool, statements: readonly Statement[]): Promise<readonly pg.QueryResult<Row>[]> {
   const client = await pool.connect()

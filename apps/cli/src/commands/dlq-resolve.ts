@@ -23,7 +23,9 @@ again: redriving is safe to repeat. What can be read goes to the partition that 
   --partition  of --all only those of this partition
   --limit      of --all at most so many, 1 to ${ALL_LETTERS_MAX}; ${ALL_LETTERS} when it is not given
   --yes        do not ask
-  --json       one JSON object per letter`,
+  --json       one JSON object per letter, and {"left": <number>} where --limit left some
+
+Exit code: 0 all redriven, 1 some were not or are left, 2 wrong usage.`,
   run: async (args, { config, say }) => {
     const { values, positionals } = readArguments(args, {
       all: { type: 'boolean', default: false },
@@ -35,19 +37,27 @@ again: redriving is safe to repeat. What can be read goes to the partition that 
     })
     const chosen = chosenLetters(values, positionals)
     return withDeadLetters(config, async (letters) => {
-      const ids = chosen.ids ?? (await letters.openIds(chosen.filter, chosen.limit))
-      if (ids.length === 0) {
-        say('no open dead letters')
+      const show = values.json ? resultJson : resultText
+      const redriveEach = (ids: readonly number[], quiet: boolean) =>
+        resolveEach(ids, (id) => letters.redrive(id, operatorName()), {
+          say: (id, result) => say(show(id, result)),
+          quiet,
+          sum: (done) => say(`redriven ${done} of ${ids.length} dead letters`),
+        })
+      if (chosen.ids !== null) return redriveEach(chosen.ids, false)
+
+      const { ids, total } = await letters.openIds(chosen.filter, chosen.limit)
+      if (total === 0) {
+        if (!values.json) say('no open dead letters')
         return 0
       }
-      const question = `Redrive ${ids.length} dead letters?`
-      if (chosen.ids === null && !(await confirmed({ question, yes: values.yes }))) return 1
-      const show = values.json ? resultJson : resultText
-      return resolveEach(ids, (id) => letters.redrive(id, operatorName()), {
-        say: (id, result) => say(show(id, result)),
-        quiet: chosen.ids === null && !values.json,
-        sum: (done) => say(`redriven ${done} of ${ids.length} dead letters`),
-      })
+      const left = total - ids.length
+      const question = `Redrive ${left === 0 ? ids.length : `the oldest ${ids.length} of ${total}`} dead letters?`
+      if (!(await confirmed({ question, yes: values.yes }))) return 1
+      const code = await redriveEach(ids, !values.json)
+      if (left === 0) return code
+      say(values.json ? JSON.stringify({ left }) : `${left} of ${total} are left: repeat, or raise --limit`)
+      return 1
     })
   },
 }

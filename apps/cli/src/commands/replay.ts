@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { slotIdSchema } from '@ironsys/contracts'
 import { readOptions } from '../arguments.ts'
 import { type Command, UsageFault } from '../command.ts'
 import { withDatabase } from '../database.ts'
+import { slotIdValue } from '../option-values.ts'
+import { printableLine } from '../printable.ts'
 import { createProgressMeter } from '../progress-meter.ts'
 import { type ReplayReport, replayLedger } from '../replay.ts'
 import { currentAddresses } from '../running.ts'
@@ -20,7 +21,7 @@ of a system that goes on working, and compares slots and reservations in both di
 ledger, so not compared: rejected reservations (they take no version) and slots.epoch.
 
   --verify     the comparison; so far the only thing replay does
-  --slot <id>  only this slot
+  --slot <id>  only this slot; one that is neither stored nor in the ledger is a failure
   --keep       keep the side schema and its table of differences; without it nothing stays
   --json       one JSON object instead of text; progress goes to stderr
 
@@ -55,10 +56,7 @@ function readReplayOptions(args: readonly string[]) {
     json: { type: 'boolean', default: false },
   })
   if (!verify) throw new UsageFault('replay does one thing so far: replay --verify')
-  if (slot !== undefined && !slotIdSchema.safeParse(slot).success) {
-    throw new UsageFault(`--slot: ${slot} is not a slot id`)
-  }
-  return { slotId: slot ?? null, keep, json }
+  return { slotId: slot === undefined ? null : slotIdValue('--slot', slot), keep, json }
 }
 
 function reportJson(report: ReplayReport, seconds: number, keptSchema: string | null): string {
@@ -81,7 +79,7 @@ function reportText(report: ReplayReport, seconds: number, keptSchema: string | 
   const unlisted = differenceCount - differences.length
   return [
     `replayed ${entries} ledger entries in ${seconds.toFixed(1)} s (${rate}/s): ${slots} slots, ${reservations} reservations`,
-    ...differences.map(differenceText),
+    ...differences.map((difference) => printableLine(differenceText(difference))),
     ...(unlisted > 0 ? [`… and ${unlisted} more`] : []),
     ...(keptSchema === null
       ? []

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { checkout } from '@ironsys/local'
 import { readOptions } from '../arguments.ts'
 import { type Command, UsageFault } from '../command.ts'
+import { wholeNumber } from '../option-values.ts'
 import { runNode } from '../programs.ts'
 
 export const simProgram = join(checkout, 'packages', 'testing', 'src', 'sim.ts')
-const COUNT_MAX = 1_000_000_000
+const COUNT_MAX = 999_999_999
 
 export const simCommand: Command = {
   name: 'sim',
@@ -27,15 +28,13 @@ every interleaving and every fault. The same seed gives the same run.
       mutants: { type: 'boolean', default: false },
       mutant: { type: 'string' },
     })
-    for (const name of ['seeds', 'seed', 'from'] as const) requireCount(name, options[name])
+    for (const name of ['seeds', 'seed', 'from'] as const) {
+      const text = options[name]
+      if (text !== undefined) wholeNumber(`--${name}`, text, 1, COUNT_MAX)
+    }
     if (options.seed !== undefined && (options.seeds !== undefined || options.from !== undefined)) {
       throw new UsageFault('--seed is one seed: it goes with neither --seeds nor --from')
     }
     return runNode(simProgram, args, { env: environment })
   },
-}
-
-function requireCount(name: string, text: string | undefined): void {
-  const sound = text === undefined || (/^\d+$/.test(text) && Number(text) > 0 && Number(text) < COUNT_MAX)
-  if (!sound) throw new UsageFault(`--${name} must be a whole number from 1 to ${COUNT_MAX - 1}, not ${text}`)
 }
