@@ -32,8 +32,12 @@ every interleaving and every fault. The same seed gives the same run.
       const text = options[name]
       if (text !== undefined) wholeNumber(`--${name}`, text, 1, COUNT_MAX)
     }
-    if (options.seed !== undefined && (options.seeds !== undefined || options.from !== undefined)) {
-      throw new UsageFault('--seed is one seed: it goes with neither --seeds nor --from')
+    const many = options.seeds !== undefined || options.from !== undefined || options.mutants
+    if (options.seed !== undefined && many) {
+      throw new UsageFault('--seed is one seed: it goes with none of --seeds, --from and --mutants')
+    }
+    if (options.mutants && options.mutant !== undefined) {
+      throw new UsageFault('--mutants is all of them, --mutant one: give one of the two')
     }
     return runNode(simProgram, args, { env: environment })
   },

@@ -42,7 +42,10 @@ export function startApi(system: System, actor: Actor): ApiProcess {
     read: async (slotId) => {
       try {
         const hit = await cache.get(slotId)
-        if ('missing' in hit) return
+        if ('missing' in hit) {
+          departures.missed(actor.name, slotId)
+          return
+        }
         departures.read(actor.name, slotId, hit, hit.document)
         timeline.say(() => `read ${slotId}: ${hit.epoch}.${hit.version}`, actor)
       } catch (error) {

@@ -30,6 +30,8 @@ export class Checker {
   readonly epochs = new Map<string, number>()
   /** What repair has raised each partition to. */
   readonly #raised = new Map<number, number>()
+  readonly #written = new Set<string>()
+  readonly #denied = new Set<string>()
   readonly #versions = new Map<string, number>()
   readonly #logTimes: number[]
 
@@ -52,7 +54,21 @@ export class Checker {
   }
 
   appended(topic: string, partition: number, record: LogRecord): void {
-    if (topic === topics.reservationCommands) this.history(partition).appended(record)
+    if (topic !== topics.reservationCommands) return
+    this.history(partition).appended(record)
+    const value = record.value?.toString() ?? ''
+    this.#written.add(value)
+    if (this.#denied.has(value)) this.#foundDenied(value)
+  }
+
+  /** A client was told that nothing was written: neither before nor later may it be in the log. */
+  saidNotWritten(value: string): void {
+    this.#denied.add(value)
+    if (this.#written.has(value)) this.#foundDenied(value)
+  }
+
+  #foundDenied(value: string): void {
+    this.findings.add('I2', `said not to be written, and is in the log: ${value}`)
   }
 
   /** Called at the instant of each commit, `database` being as it is after it. */
@@ -150,9 +166,9 @@ export class Checker {
       hash: stored.bodyHash,
       version: stored.version,
     }
-    this.#compare('I3', `slot ${id}`, slot, expected)
     const oversold = slot !== undefined && slot.taken > limitOf(slot)
     this.findings.expect(!oversold, 'I1', () => `slot ${id} is oversold: ${JSON.stringify(slot)}`)
+    this.#compare('I3', `slot ${id}`, slot, expected)
   }
 
   #compareReservation(id: string, stored: Reservation | undefined): void {

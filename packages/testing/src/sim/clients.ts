@@ -1,5 +1,6 @@
 /** The clients: they want things, ask an API, do not always learn the answer, and ask again as the docs tell them to. */
 import { replyAddress } from '@ironsys/contracts'
+import { LogUnavailableError } from '@ironsys/engine'
 import type { ApiProcess } from './api.ts'
 import { type Intent, writeCommand } from './commands.ts'
 import { commandTopic, type System } from './system.ts'
@@ -18,6 +19,7 @@ export interface Accepted {
   readonly partition: number
   /** The record that was acknowledged. */
   readonly value: string
+  readonly replyTo: string
 }
 
 export class Clients {
@@ -63,7 +65,7 @@ export class Clients {
       if (accepted !== null) this.#accept(intent, accepted)
       else if (attemptsLeft > 1)
         timeline.schedule(world, random.integer(20, 1500), () => this.#attempt(intent, attemptsLeft - 1))
-      else this.#waiting--
+      else this.#giveUp(intent)
     }
     const patience = timeline.schedule(world, PATIENCE_MS, () => answer(null))
     if (api === undefined) return
@@ -74,6 +76,18 @@ export class Clients {
     })
   }
 
+  /** The cursor of the 202 is made of it. */
+  #checkPlace(partition: number, offset: number, value: string): void {
+    const { checker, findings, log } = this.#system
+    if (log.neverWritten.has(value) || checker.history(partition).cutAt !== null) return
+    const record = log.log(commandTopic, partition).records.find((each) => each.offset === offset)
+    findings.expect(
+      record?.value?.toString() === value,
+      'I2',
+      () => `acknowledged at ${partition}@${offset}, where ${record?.value} is: ${value}`,
+    )
+  }
+
   /** What the edge does with a request. */
   #handle(api: ApiProcess, intent: Intent, reply: (accepted: Accepted | null) => void): void {
     const { timeline, checker, departures, partitions } = this.#system
@@ -82,11 +96,24 @@ export class Clients {
     checker.meanings.set(value, meaning)
     departures.waiting.set(replyTo, id)
     api.producer.append({ topic: commandTopic, partition }, logKey, value).then(
-      () => reply({ commandId: id, partition, value }),
+      ({ offset }) => {
+        this.#checkPlace(partition, offset, value)
+        reply({ commandId: id, partition, value, replyTo })
+      },
       (error: unknown) => {
         timeline.say(() => `${id} is not known to be accepted: ${error}`, api.actor)
+        if (error instanceof LogUnavailableError) checker.saidNotWritten(value)
         reply(null)
       },
+    )
+  }
+
+  /** Nothing lasts so long here: somebody stopped answering for good. */
+  #giveUp(intent: Intent): void {
+    this.#waiting--
+    this.#system.findings.add(
+      'liveness',
+      `asked ${ATTEMPTS} times and never accepted: ${JSON.stringify(intent)}`,
     )
   }
 

@@ -15,6 +15,8 @@ export interface Member {
   readonly actor: Actor
   /** Tells the member what it has now. */
   readonly assigned: (partitions: readonly number[]) => void
+  /** Whether its session still sends heartbeats under this id. */
+  readonly beats: (id: string) => boolean
 }
 
 export class ConsumerGroup {
@@ -23,6 +25,8 @@ export class ConsumerGroup {
   readonly #members = new Map<string, Member>()
   /** Committed offsets by partition, for lag tools and as the place where a new session starts to fetch. */
   readonly offsets = new Map<number, number>()
+  /** Hears of each commit of an offset. */
+  onCommit: (partition: number, offset: number) => void = () => {}
   #joined = 0
   #generation = 0
 
@@ -32,13 +36,18 @@ export class ConsumerGroup {
   }
 
   /** Answers the new member's id. Its partitions come as news, like everybody's. */
-  join(actor: Actor, assigned: Member['assigned']): string {
+  join(actor: Actor, assigned: Member['assigned'], beats: Member['beats']): string {
     const id = `${actor.name}#${this.#joined++}`
-    const member = { id, actor, assigned }
+    const member = { id, actor, assigned, beats }
     this.#members.set(id, member)
     this.#watch(member)
     this.rebalance()
     return id
+  }
+
+  commit(partition: number, offset: number): void {
+    this.offsets.set(partition, offset)
+    this.onCommit(partition, offset)
   }
 
   leave(id: string): void {
@@ -72,12 +81,12 @@ export class ConsumerGroup {
     }
   }
 
-  /** A member whose process does not run any more loses its place after the session timeout. */
+  /** A member whose process or session does not run any more loses its place after the session timeout. */
   #watch(member: Member): void {
     const { random, world } = this.#timeline
     this.#timeline.schedule(world, SESSION_TIMEOUT_MS / 2 + random.integer(0, SESSION_TIMEOUT_MS / 2), () => {
       if (!this.has(member.id)) return
-      if (member.actor.state === 'running') this.#watch(member)
+      if (member.actor.state === 'running' && member.beats(member.id)) this.#watch(member)
       else this.leave(member.id)
     })
   }

@@ -73,7 +73,7 @@ class Session implements ConsumerSession {
 
   commit(offsets: ReadonlyMap<number, number>): Promise<void> {
     return this.#wire('commit-offsets', () => {
-      for (const [partition, offset] of offsets) this.#group.offsets.set(partition, offset)
+      for (const [partition, offset] of offsets) this.#group.commit(partition, offset)
     })
   }
 
@@ -86,7 +86,8 @@ class Session implements ConsumerSession {
 
   async #join(): Promise<void> {
     const assigned = (partitions: readonly number[]) => this.#assigned(partitions)
-    this.#memberId = await this.#wire('join', () => this.#group.join(this.#actor, assigned))
+    const beats = (id: string) => !this.#over && this.#memberId === id
+    this.#memberId = await this.#wire('join', () => this.#group.join(this.#actor, assigned, beats))
   }
 
   #assigned(partitions: readonly number[]): void {

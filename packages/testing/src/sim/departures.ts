@@ -18,6 +18,8 @@ export class Departures {
   readonly #database: Database
   /** Which command waits at which reply address. */
   readonly waiting = new Map<string, string>()
+  /** The addresses that a reply was published to. */
+  readonly answered = new Set<string>()
   /** The highest sequence of each partition on the events topic. */
   readonly published: number[]
   readonly #stored = new Map<string, { readonly text: string; readonly seen: Seen }>()
@@ -85,6 +87,26 @@ export class Departures {
     return this.#read.get(`${instance} ${slotId}`)?.version
   }
 
+  /** An API instance answered that there is no such slot. */
+  missed(instance: string, slotId: string): void {
+    const seen = this.#read.get(`${instance} ${slotId}`)
+    this.#checker.findings.expect(
+      seen === undefined,
+      'I7',
+      () => `${instance} knew version ${seen?.version} of ${slotId} and says now that there is none`,
+    )
+  }
+
+  /** The group's offsets are for lag tools; ahead of the commits they would hide what is undone. */
+  acknowledged(topic: string, partition: number, offset: number): void {
+    const { nextOffset } = this.#database.progress({ topic, partition })
+    this.#checker.findings.expect(
+      offset <= nextOffset,
+      'I8',
+      () => `the group is said to be at ${offset} of partition ${partition}, committed is ${nextOffset}`,
+    )
+  }
+
   #announced(message: string): void {
     for (const { key, version, document } of readAnnouncements<unknown>(message, (any) => any) ?? []) {
       this.#expectCommitted(key, version, document)
@@ -124,6 +146,7 @@ export class Departures {
 
   #replied(message: string): void {
     for (const { to, outcome } of readReplies(message) ?? []) {
+      this.answered.add(to)
       const commandId = this.waiting.get(to)
       const codes = commandId === undefined ? [] : (this.#checker.decisions.get(commandId) ?? [])
       const code = typeof outcome === 'object' && outcome !== null && 'code' in outcome ? outcome.code : null

@@ -85,12 +85,12 @@ export class Fleet {
     this.startWorker()
   }
 
-  /** The operators' last word: from now on all workers are of the newest release and rightly configured. */
-  upgrade(): void {
+  /** The operators' last word: all workers are rightly configured and of this release. Others are left alone. */
+  repair(release: 1 | 2): void {
     const { timeline, partitions } = this.#system
-    this.#release = 2
+    this.#release = release
     const isSound = ({ schemaVersion, partitionCount }: WorkerSettings) =>
-      schemaVersion === 2 && partitionCount === partitions
+      schemaVersion >= release && partitionCount === partitions
     for (const [actor, settings] of this.#starting) {
       if (isSound(settings)) continue
       timeline.kill(actor)
@@ -100,7 +100,7 @@ export class Fleet {
       if (worker.settings.partitionCount !== partitions) this.kill(worker)
       else if (!isSound(worker.settings)) this.replace(worker)
     }
-    this.startWorker()
+    if (this.workers().length + this.#starting.size === 0) this.startWorker()
     if (this.apis().length === 0) this.startApi()
   }
 

@@ -46,6 +46,8 @@ export class LogCluster {
   connectionEpoch = 0
   /** What the broker's clock is ahead of virtual time, milliseconds; it may go back. */
   clockSkewMs = 0
+  /** How often the broker refuses because too few replicas are there. */
+  shortOfReplicas = 0
   /** How often a batch of commands is acknowledged and not written. */
   lieProbability = 0
   /** Values that were acknowledged and not written. */
@@ -132,6 +134,7 @@ export class LogCluster {
   }
 
   #produce(topicMessages: TopicMessages): ProduceAnswer {
+    if (this.timeline.random.chance(this.shortOfReplicas)) throw new NotEnoughReplicasError()
     return topicMessages.flatMap(({ topic, messages }) => {
       const answers = new Map<number, number>()
       const lies = topic === topics.reservationCommands && this.timeline.random.chance(this.lieProbability)
@@ -152,4 +155,10 @@ export class LogCluster {
       })
     })
   }
+}
+
+/** As kafkajs has it: the broker's own name of the error is its `type`. */
+class NotEnoughReplicasError extends Error {
+  override readonly name = 'KafkaJSProtocolError'
+  readonly type = 'NOT_ENOUGH_REPLICAS'
 }

@@ -10,7 +10,9 @@ export interface Planted {
 /** Throws when there is no mutant of this name. */
 export function findMutant(name: string): Mutant {
   const mutant = mutants.find((each) => each.name === name)
-  if (mutant === undefined) throw new Error(`there is no mutant ${name}`)
+  if (mutant === undefined) {
+    throw new Error(`there is no mutant ${name}; there are ${mutants.map((each) => each.name).join(', ')}`)
+  }
   return mutant
 }
 

@@ -20,6 +20,7 @@ const kinds = [
   'redis-flushed',
   'kafka-connections-cut',
   'postgres-connections-cut',
+  'kafka-short-of-replicas',
   'kafka-storm',
   'postgres-storm',
   'redis-storm',
@@ -41,7 +42,8 @@ const trapEffects: readonly [Trap['effect'], ...Trap['effect'][]] = [
   'caller-dies-before',
   'caller-dies-after',
 ]
-const SERVER_DOWN_MS = [100, 3000] as const
+/** The longest is longer than any deadline of the producer. */
+const SERVER_DOWN_MS = [500, 3000, 12_000] as const
 const FROZEN_MS = [200, 9000] as const
 const STORM_MS = [300, 5000] as const
 const BETWEEN_MS = [30, 900] as const
@@ -83,8 +85,8 @@ export class Nemesis {
     })
   }
 
-  /** Everything runs again; what is broken for good stays so. */
-  heal(): void {
+  /** Everything runs again; what is broken for good stays so. `release`: what all workers must be able to read. */
+  heal(release: 1 | 2): void {
     const { timeline, log, postgres, redis } = this.#system
     for (const server of [log.server, postgres, redis]) {
       server.odds = calm
@@ -93,8 +95,9 @@ export class Nemesis {
       timeline.thaw(server.actor)
     }
     log.lieProbability = 0
+    log.shortOfReplicas = 0
     for (const process of [...this.#fleet.workers(), ...this.#fleet.apis()]) timeline.thaw(process.actor)
-    this.#fleet.upgrade()
+    this.#fleet.repair(release)
   }
 
   /** What each kind does. */
@@ -116,6 +119,7 @@ export class Nemesis {
       'redis-flushed': () => flushRedis(this.#system),
       'kafka-connections-cut': () => log.breakConnections(),
       'postgres-connections-cut': () => postgres.cutConnections(),
+      'kafka-short-of-replicas': () => this.#loseReplicas(),
       'kafka-storm': () => this.#storm(log.server),
       'postgres-storm': () => this.#storm(postgres),
       'redis-storm': () => this.#storm(redis),
@@ -138,9 +142,11 @@ export class Nemesis {
 
   /** Whoever sends the next request of this kind dies over it, or does not learn its answer. */
   #setTrap(server: Server, request: string): void {
-    const { random } = this.#system.timeline
+    const { timeline } = this.#system
+    const { random } = timeline
     const effect = random.pick(trapEffects)
     server.trap = { request, effect }
+    timeline.say(() => `the next ${request}: ${effect}`)
     if (!effect.startsWith('caller-dies')) return
     this.#fleet.startWorker()
     this.#fleet.startApi()
@@ -174,11 +180,24 @@ export class Nemesis {
     timeline.schedule(world, random.integer(...FROZEN_MS), () => timeline.thaw(process.actor))
   }
 
+  #loseReplicas(): void {
+    const { timeline, log } = this.#system
+    log.shortOfReplicas = 0.7
+    timeline.schedule(timeline.world, timeline.random.integer(...STORM_MS), () => {
+      log.shortOfReplicas = 0
+    })
+  }
+
   #killServer(server: Server, meanwhile?: () => void): void {
     const { timeline } = this.#system
+    const downMs = timeline.random.integer(100, timeline.random.pick(SERVER_DOWN_MS))
+    timeline.say(() => `${server.settings.name} is down for ${downMs} ms`)
     server.kill(timeline)
     meanwhile?.()
-    timeline.schedule(timeline.world, timeline.random.integer(...SERVER_DOWN_MS), () => server.start())
+    timeline.schedule(timeline.world, downMs, () => {
+      timeline.say(() => `${server.settings.name} is up again`)
+      server.start()
+    })
   }
 
   #freezeServer(server: Server): void {
@@ -186,6 +205,7 @@ export class Nemesis {
     if (server.down) return
     const life = server.actor
     life.state = 'frozen'
+    timeline.say(() => `${server.settings.name} is frozen`)
     timeline.schedule(timeline.world, timeline.random.integer(...FROZEN_MS), () => timeline.thaw(life))
   }
 
@@ -195,6 +215,7 @@ export class Nemesis {
     const often = () => (random.chance(0.5) ? random.fraction() * 0.3 : 0)
     const odds: Odds = { refused: often(), requestLost: often(), answerLost: often(), slow: often() }
     server.odds = odds
+    timeline.say(() => `storm over ${server.settings.name}: ${JSON.stringify(odds)}`)
     timeline.schedule(timeline.world, random.integer(...STORM_MS), () => {
       server.odds = calm
     })

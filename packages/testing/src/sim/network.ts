@@ -134,6 +134,8 @@ export function createWire(timeline: Timeline, caller: Actor, server: Server): W
         later(() => fail('connection lost before the request arrived'))
       } else {
         server.waiting.add(connectionBroke)
+        // The caller has long gone on when it is done.
+        if (sprung === 'late') connectionBroke()
         const slow = sprung === 'late' || random.chance(server.odds.slow)
         timeline.schedule(life, travelMs() + (slow ? random.integer(0, slowMs) : 0), arrive)
       }

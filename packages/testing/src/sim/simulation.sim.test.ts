@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkout, run } from '@ironsys/local'
 import { describe, expect, test } from 'vitest'
@@ -47,4 +48,14 @@ describe('the simulator', () => {
   test('has a name for each planted bug', () => {
     expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length)
   })
+
+  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
+    'can still plant %s: each edit fits its source once',
+    (_name, { edits }) => {
+      for (const { file, find } of edits) {
+        const source = readFileSync(join(checkout, file), 'utf8')
+        expect(source.split(find)).toHaveLength(2)
+      }
+    },
+  )
 })

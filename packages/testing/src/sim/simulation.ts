@@ -5,10 +5,10 @@ import { type FaultKind, Nemesis } from './nemesis.ts'
 import { createRandom } from './random.ts'
 import { commandTopic, createSystem, type System } from './system.ts'
 import { Timeline } from './timeline.ts'
-import { checkEnd, readAll, unfinished } from './verdict.ts'
+import { checkAnswered, checkEnd, readAll, unfinished } from './verdict.ts'
 import type { Violation } from './violations.ts'
 import { useTimeline } from './virtual-globals.ts'
-import { startWorkload } from './workload.ts'
+import { askOnceMore, startWorkload } from './workload.ts'
 
 export interface SimulationResult {
   readonly seed: number
@@ -63,6 +63,9 @@ export interface Run {
   readonly nemesis: Nemesis
   /** When the nemesis ends and healing begins, virtual time. */
   readonly healMs: number
+  readonly slotIds: readonly string[]
+  /** What workers must be able to read in the end. */
+  readonly release: 1 | 2
 }
 
 function start(system: System, seed: number): Run {
@@ -80,18 +83,19 @@ function start(system: System, seed: number): Run {
   for (let count = random.integer(1, 3); count > 0; count--) fleet.startWorker()
   for (let count = random.integer(1, 2); count > 0; count--) fleet.startApi()
   const lengthMs = random.integer(2000, 15_000)
-  startWorkload(system, clients, () => fleet.apis(), {
+  const newer = random.chance(0.15)
+  const slotIds = startWorkload(system, clients, () => fleet.apis(), {
     seed,
     slots: random.integer(1, 4),
     intents: random.integer(20, 250),
     lengthMs,
     reads: random.integer(10, 150),
     poison: random.chance(0.4) ? random.integer(1, 6) : 0,
-    newer: random.chance(0.15),
+    newer,
   })
   const healMs = timeline.nowMs + lengthMs
   nemesis.start(healMs)
-  return { fleet, clients, nemesis, healMs }
+  return { fleet, clients, nemesis, healMs, slotIds, release: newer ? 2 : 1 }
 }
 
 async function untilVerdict(system: System, run: Run): Promise<Violation | null> {
@@ -99,13 +103,15 @@ async function untilVerdict(system: System, run: Run): Promise<Violation | null>
   const { nemesis, fleet } = run
   if (!(await runUntil(system, run, () => timeline.nowMs >= run.healMs))) return findings.first ?? null
   timeline.say(() => 'HEAL')
-  nemesis.heal()
-  const deadlineMs = timeline.nowMs + RECOVERY_MS
-  const overOrLate = () => timeline.nowMs >= deadlineMs || unfinished(system, run).length === 0
-  if (!(await runUntil(system, run, overOrLate))) return findings.first ?? null
-  for (const what of unfinished(system, run)) findings.add('liveness', what)
+  nemesis.heal(run.release)
+  if (!(await untilAtRest(system, run))) return findings.first ?? null
+  // All works again, so it must work for whoever comes now.
+  const asked = run.clients.accepted.length
+  askOnceMore(run.clients, run.slotIds)
+  if (!(await untilAtRest(system, run))) return findings.first ?? null
   const settledMs = timeline.nowMs + READERS_SETTLE_MS
   await runUntil(system, run, () => timeline.nowMs >= settledMs)
+  checkAnswered(system, run, run.clients.accepted.slice(asked))
   // The first read may still get what was known and look behind it (stale-while-revalidate); the second may not.
   for (let reads = 0; reads < 2; reads++) {
     readAll(system, fleet)
@@ -114,6 +120,17 @@ async function untilVerdict(system: System, run: Run): Promise<Violation | null>
   }
   checkEnd(system, run)
   return findings.first ?? null
+}
+
+/** False when it does not come to rest in time, or an invariant broke. */
+async function untilAtRest(system: System, run: Run): Promise<boolean> {
+  const { timeline, findings } = system
+  const deadlineMs = timeline.nowMs + RECOVERY_MS
+  await runUntil(system, run, () => timeline.nowMs >= deadlineMs || unfinished(system, run).length === 0)
+  if (findings.first === undefined) {
+    for (const what of unfinished(system, run)) findings.add('liveness', what)
+  }
+  return findings.first === undefined
 }
 
 /** Runs on until `over` says so, which is asked now and then. False when an invariant broke before. */

@@ -73,6 +73,7 @@ export function createSystem(timeline: Timeline, partitions: number): System {
     checker.appended(topic, partition, record)
     departures.appended(topic, partition, record)
   })
+  log.group.onCommit = (partition, offset) => departures.acknowledged(commandTopic, partition, offset)
   const redisData = createMemoryRedis({ nowMs: () => timeline.nowMs })
   redisData.subscribe((channel, message) => departures.message(channel, message))
   return {

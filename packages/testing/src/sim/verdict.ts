@@ -1,6 +1,8 @@
 /** What must be true when everything was healed and has come to rest. */
+import { readPublishedProgress } from '@ironsys/cache'
 import { redisNames } from '@ironsys/contracts'
 import { reservationDecider } from '@ironsys/reservations'
+import type { Accepted } from './clients.ts'
 import type { Fleet } from './fleet.ts'
 import type { Run } from './simulation.ts'
 import { commandTopic, type System } from './system.ts'
@@ -49,11 +51,29 @@ export function checkEnd(system: System, run: Run): void {
   checkFinalReads(system, run.fleet)
 }
 
+/** Where nothing is broken for good, a client that waits gets its answer, and readers learn how far the writer is. */
+export function checkAnswered(system: System, { fleet }: Run, accepted: readonly Accepted[]): void {
+  const { departures, findings, redisData, database } = system
+  for (const { commandId, partition, replyTo } of accepted) {
+    if (isDamaged(system, partition) && fleet.isHalted(partition)) continue
+    findings.expect(departures.answered.has(replyTo), 'liveness', () => `${commandId} was never replied to`)
+    const text = redisData.peek(redisNames.progress(commandTopic, partition))?.text ?? '{}'
+    const { nextOffset } = database.progress({ topic: commandTopic, partition })
+    findings.expect(
+      readPublishedProgress(text)?.nextOffset === nextOffset,
+      'liveness',
+      () => `Redis says ${text} of partition ${partition}, which is at ${nextOffset}`,
+    )
+  }
+}
+
 /** I2: every 202 is decided. What a lying log took is named, and nothing else is missing. */
-function checkAccepted(system: System, { clients }: Run): void {
+function checkAccepted(system: System, { clients, fleet }: Run): void {
   const { checker, log, findings } = system
   for (const { commandId, partition, value } of clients.accepted) {
-    if (checker.decisions.has(commandId) || isDamaged(system, partition)) continue
+    if (checker.decisions.has(commandId)) continue
+    const kept = log.log(commandTopic, partition).records.some((record) => record.value?.toString() === value)
+    if (isDamaged(system, partition) && (!kept || fleet.isHalted(partition))) continue
     findings.expect(
       log.neverWritten.has(value),
       'I2',

@@ -18,12 +18,13 @@ export interface WorkloadSettings {
   readonly newer: boolean
 }
 
+/** Answers the ids of the slots. */
 export function startWorkload(
   system: System,
   clients: Clients,
   apis: () => readonly ApiProcess[],
   settings: WorkloadSettings,
-): void {
+): readonly string[] {
   const { random, world } = system.timeline
   const slotIds = Array.from({ length: settings.slots }, (_, index) => slotIdOf(settings.seed, index))
   const atRandom = () => random.integer(0, settings.lengthMs)
@@ -46,6 +47,15 @@ export function startWorkload(
       system.timeline.schedule(api.actor, 1, () => void api.read(slotId))
     })
   }
+  return slotIds
+}
+
+/** One more reservation for each slot. */
+export function askOnceMore(clients: Clients, slotIds: readonly string[]): void {
+  slotIds.forEach((slotId, index) => {
+    const wish: Wish = { type: 'reserve', slotId, quantity: 1, refused: false, newer: false }
+    clients.ask({ key: 'after healing', user: `last user ${index}`, wish }, 0)
+  })
 }
 
 function creating(slotId: string, random: Random, lengthMs: number): Intent {

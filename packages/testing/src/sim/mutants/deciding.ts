@@ -24,12 +24,22 @@ export const decidingMutants: readonly Mutant[] = [
   },
   {
     name: 'oversold',
-    what: 'the pool gives out one unit more than it has',
+    what: 'the pool gives out one unit more than it has, and neither its assertion nor the CHECK notices',
     edits: [
       edit(
         'packages/capacity/src/pool.ts',
         'if (units > availableUnits(pool)) return',
         'if (units > availableUnits(pool) + 1) return',
+      ),
+      edit(
+        'packages/capacity/src/pool.ts',
+        'if (!whole || heldUnits + confirmedUnits > limitUnits(pool)) {',
+        'if (!whole) {',
+      ),
+      edit(
+        'packages/testing/src/twins/reservation-tables.ts',
+        "return heldUnits + confirmedUnits > limitUnits ? 'no_oversell' : null",
+        "return heldUnits + confirmedUnits > limitUnits + 1 ? 'no_oversell' : null",
       ),
     ],
   },

@@ -65,4 +65,15 @@ export const leavingMutants: readonly Mutant[] = [
     what: 'a new owner does not send what the old one left in the outbox',
     edits: [edit(publisher, '      lane.readBack()\n', '')],
   },
+  {
+    name: 'replies-not-sent',
+    what: 'nobody who waits for a decision hears of it',
+    edits: [
+      edit(
+        'packages/cache/src/redis-sink.ts',
+        'for (const reply of batch.replies) this.#keepReply(reply)',
+        'for (const reply of batch.replies) if (reply.to === "") this.#keepReply(reply)',
+      ),
+    ],
+  },
 ]

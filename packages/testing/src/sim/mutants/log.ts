@@ -74,4 +74,37 @@ export const logMutants: readonly Mutant[] = [
       ),
     ],
   },
+  {
+    name: 'expired-append-acknowledged',
+    what: 'an append that nobody answered by its deadline is taken for written',
+    edits: [
+      edit(
+        'packages/kafka/src/append-queue.ts',
+        '          this.#settle(entry, this.#fault(entry, this.#lastError))\n',
+        '          this.#settle(entry, { offset: 0, timeMs: 0 })\n',
+      ),
+    ],
+  },
+  {
+    name: 'unknown-said-to-be-unwritten',
+    what: 'an append whose outcome is unknown is said not to have been written',
+    edits: [
+      edit(
+        'packages/kafka/src/append-queue.ts',
+        'return unsent ? unavailable(error) : outcomeUnknown(error)',
+        'return unsent ? unavailable(error) : unavailable(error)',
+      ),
+    ],
+  },
+  {
+    name: 'lane-jams',
+    what: 'a partition whose appends have failed twice is never tried again',
+    edits: [
+      edit(
+        'packages/kafka/src/append-queue.ts',
+        '    if (this.#retryTimers.has(queue)) return\n',
+        '    if (this.#retryTimers.has(queue) || queue.failures > 2) return\n',
+      ),
+    ],
+  },
 ]
