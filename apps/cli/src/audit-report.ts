@@ -11,9 +11,6 @@ import {
 import { printableLine } from './printable.ts'
 import { textTable } from './text-table.ts'
 
-/** Fields of one repair that are listed; all are changed. */
-const CHANGES_LISTED = 50
-
 export function auditText(report: AuditReport): string {
   const { checks: results, findings, findingsTotal, complete, durationMs } = report
   const unlisted = findingsTotal - findings.length
@@ -57,18 +54,18 @@ export function planText({ repairs, refused }: RepairPlan): string {
   return [
     ...repairs.flatMap(({ slotId, changes }) => [
       `slot ${slotId}:`,
-      ...changes
-        .slice(0, CHANGES_LISTED)
-        .map(({ subject, field, stored, derived }) =>
-          printableLine(`  ${subject} ${field}: ${stored ?? 'none'} → ${derived ?? 'none'}`),
-        ),
-      ...(changes.length > CHANGES_LISTED ? [`  … and ${changes.length - CHANGES_LISTED} more fields`] : []),
+      // All of them: what is not shown is not agreed to.
+      ...changes.map(({ subject, field, stored, derived }) =>
+        printableLine(`  ${subject} ${field}: ${stored ?? 'none'} → ${derived ?? 'none'}`),
+      ),
     ]),
     ...refused.map(({ slotId, reason }) => printableLine(`slot ${slotId} cannot be repaired: ${reason}`)),
   ].join('\n')
 }
 
-export function repairedText({ slotId, epoch, snapshotFault }: Repaired): string {
+export function repairText(result: RepairResult): string {
+  if ('fault' in result) return printableLine(`slot ${result.slotId} was left as it is: ${result.fault}`)
+  const { slotId, epoch, snapshotFault } = result
   const state = epoch === null ? 'state was right' : `repaired in epoch ${epoch}`
   const snapshot =
     snapshotFault === null ? 'snapshot written' : `snapshot not written: ${printableLine(snapshotFault)}`
@@ -110,6 +107,7 @@ export function repairJson(plan: RepairPlan, done: readonly RepairResult[], afte
         : { slot_id: result.slotId, epoch: result.epoch, snapshot_fault: result.snapshotFault },
     ),
     after: auditJson(after),
+    run_again: after.findingsTotal > after.findings.length,
   }
 }
 

@@ -138,10 +138,25 @@ test('what cannot be checked is said, and the exit code is 3', async () => {
   expect(unknown).toMatchObject({ code: 3, stdout: expect.stringContaining('there is no slot') })
 })
 
+test('what is clean has nothing to repair', async () => {
+  expect(await audit(['--repair'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('\nnothing to repair'),
+  })
+})
+
+test('a negative number of records is refused in plain words', async () => {
+  expect(await audit(['--log', '-1'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--log: -1 is not a whole number from 1'),
+  })
+})
+
 test.each([
   ['--only', 'everything'],
   ['--slot', 'first'],
   ['--log', 'some'],
+  ['--log', '0'],
   ['--yes'],
   ['--repair', '--json'],
   ['--slot', '8b7f2a10-5f54-4c1a-9d3e-0a1b2c3d4e5f', '--only', 'partitions'],

@@ -120,7 +120,7 @@ const inLedger: readonly Damage[] = [
   [
     'a slot id',
     ledger(`slot_id = '{b}', version = 3`, 6),
-    'ledger-versions: slot {a}, version 6: versions 6 to 6 are missing: the stored slot is at 6',
+    'ledger-versions: slot {a}, version 6: version 6 is missing: the stored slot is at 6',
     'ledger-entries: slot {b}, version 3: ',
   ],
   [
@@ -132,6 +132,14 @@ const inLedger: readonly Damage[] = [
     'a time, a little',
     ledger(`at = at + interval '1 millisecond'`, 3),
     'reservations: reservation {second} of slot {a}: created_at is ',
+  ],
+  [
+    'the contents of two entries, swapped',
+    `UPDATE slot_ledger l SET held_delta = o.held_delta, confirmed_delta = o.confirmed_delta, type = o.type,
+       reservation_id = o.reservation_id, event = o.event
+       FROM slot_ledger o WHERE l.slot_id = '{a}' AND o.slot_id = '{a}' AND l.version IN (2, 3) AND o.version = 5 - l.version`,
+    'reservations: reservation {first} of slot {a}: slot_version is 2, the ledger says 3',
+    'reservations: reservation {second} of slot {a}: slot_version is 3, the ledger says 2',
   ],
   [
     'a first entry gone',
@@ -147,7 +155,7 @@ const inLedger: readonly Damage[] = [
   [
     'the last entry gone',
     `DELETE FROM slot_ledger WHERE slot_id = '{a}' AND version = 6`,
-    'ledger-versions: slot {a}, version 6: versions 6 to 6 are missing: the stored slot is at 6',
+    'ledger-versions: slot {a}, version 6: version 6 is missing: the stored slot is at 6',
   ],
   [
     'all entries gone',

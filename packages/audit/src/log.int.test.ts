@@ -31,6 +31,27 @@ const inProgress: readonly Damage[] = [
     'partitions: partition {partition} of reservations.commands: next_offset is 50, but the log ends at ',
   ],
   [
+    'a fence set back to the beginning',
+    fence('next_offset = 0'),
+    'partitions: partition {partition} of reservations.commands: next_offset is 0, but the partition has decided before',
+  ],
+  [
+    'a row gone',
+    'DELETE FROM partition_progress WHERE partition = {partition}',
+    'partitions: partition {partition} of reservations.commands: the log ends at ',
+    'outcomes: partition {partition} of reservations.commands: offset 0 and those after it are undecided for ',
+  ],
+  [
+    'an outbox of a topic that nobody writes',
+    `INSERT INTO outbox (topic, partition, first_seq, last_seq, messages) VALUES ('nope', 0, 1, 1, '[]')`,
+    'outbox: partition 0 of nope: 1 segments in the outbox are of a partition that nobody writes',
+  ],
+  [
+    'an outbox of a partition that nobody writes',
+    `INSERT INTO outbox (topic, partition, first_seq, last_seq, messages) VALUES ('${topics.reservationCommands}', 99, 1, 1, '[]')`,
+    'outbox: partition 99 of reservations.commands: 1 segments in the outbox are of a partition that nobody writes',
+  ],
+  [
     'another record applied',
     fence("last_record_digest = 'x'"),
     'partitions: partition {partition} of reservations.commands: the record at offset ',
@@ -117,7 +138,7 @@ describe('the log', () => {
 
   test('whose last record retention has taken is fine', async () => {
     const end = (commands().at(-1)?.offset ?? 0) + 1
-    commands().splice(0, commands().length, { offset: end, timeMs: 0, key: null, value: null })
+    commands().splice(0, commands().length, { offset: end, timeMs: Date.now(), key: null, value: null })
     expect(await audited.findings()).toEqual([])
   })
 
@@ -141,11 +162,48 @@ describe('the log', () => {
   })
 })
 
-test('what is not decided yet owes no outcome', async () => {
-  const { a, log, partition } = audited.world
-  const command = { v: 1, type: 'reserve', id: mintId(a, 0), slot_id: a, user_id: 'ann', quantity: 1 }
-  log.append({ topic: topics.reservationCommands, partition }, a, JSON.stringify(command))
-  expect(await audited.findings()).toEqual([])
+describe('what is above the fence', () => {
+  const appendUndecided = (ageMs: number): LogRecord => {
+    const { a, log, partition } = audited.world
+    const id = { topic: topics.reservationCommands, partition }
+    const command = { v: 1, type: 'reserve', id: mintId(a, 0), slot_id: a, user_id: 'ann', quantity: 1 }
+    const record = { ...log.append(id, a, JSON.stringify(command)), timeMs: Date.now() - ageMs }
+    log.records(id.topic, partition).splice(-1, 1, record)
+    return record
+  }
+
+  test('owes no outcome while it is young', async () => {
+    appendUndecided(10_000)
+    expect(await audited.findings()).toEqual([])
+  })
+
+  test('is named when it is undecided for long, with what to do', async () => {
+    const { offset } = appendUndecided(120_000)
+    const { findings } = await audited.audit()
+    expect(findings).toMatchObject([
+      {
+        check: 'outcomes',
+        detail: expect.stringMatching(
+          new RegExp(`^offset ${offset} and those after it are undecided for 12\\d s`),
+        ),
+        remedy: expect.stringContaining('halted'),
+      },
+    ])
+  })
+
+  test('is fine where the fence moves between two looks', async () => {
+    const { world } = audited
+    const { offset } = appendUndecided(120_000)
+    const log: LogSource = {
+      ...world.log,
+      read: async (topic, ranges, handle) => {
+        await world.log.read(topic, ranges, handle)
+        await world.pool.query(audited.filled(fence(`next_offset = ${offset + 1}`)))
+      },
+    }
+    const report = await runAudit({ ...world, log, nowMs: () => 0 }, { only: ['outcomes'] })
+    expect(report).toMatchObject({ findings: [], complete: true })
+  })
 })
 
 test('what was cancelled before it was reserved may be confirmed', async () => {

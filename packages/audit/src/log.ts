@@ -5,6 +5,7 @@
  * the outbox by the first look must be in the events topic; what is there must be below the second look's sequence.
  */
 import { topics } from '@ironsys/contracts'
+import type { LogRecord } from '@ironsys/engine'
 import type { TopicDescription } from '@ironsys/kafka'
 import type { Pool } from '@ironsys/postgres'
 import { readConsistently } from './consistent-read.ts'
@@ -17,6 +18,7 @@ import {
   checkLastRecord,
   checkOutbox,
   type PartitionProgress,
+  readClockMs,
   readFences,
   sayer,
 } from './partitions.ts'
@@ -48,7 +50,8 @@ export async function auditCommandLog(
     protocol.skip('outcomes', 'the log is not the one that the database was written from')
     return
   }
-  await readBelowFences(pool, log, current, bounds, protocol, options, onRecords)
+  const waiting = await readAtFences(pool, log, current, bounds, protocol, options, onRecords)
+  await checkWaiting(pool, current, bounds, waiting, protocol, options)
 }
 
 /**
@@ -121,7 +124,53 @@ async function fencesNotBelow(
   })
 }
 
-async function readBelowFences(
+const waitingRemedy =
+  "start a worker, or see in the worker's log why the partition halted: ironsys_halted_partitions"
+
+/**
+ * What is above the fences: `waiting` is the oldest record of each. It is stuck when it is old and the fence has not
+ * moved while the log was read. A partition of which the log has records needs a row, once they are old or removed.
+ */
+async function checkWaiting(
+  pool: Pool,
+  before: readonly PartitionProgress[],
+  bounds: ReadonlyMap<number, Bounds>,
+  waiting: ReadonlyMap<number, LogRecord>,
+  protocol: Protocol,
+  { stuckAfterMs, statementTimeoutMs }: LogAuditOptions,
+): Promise<void> {
+  const { later, nowMs } = await readConsistently(pool, statementTimeoutMs, async (query) => ({
+    later: await readFences(query),
+    nowMs: await readClockMs(query),
+  }))
+  const nextOf = (fences: readonly PartitionProgress[], of: number) =>
+    fences.find(({ partition }) => partition === of)?.next_offset ?? null
+  for (const [partition, { low, high }] of bounds) {
+    const next = nextOf(later, partition)
+    if (next !== nextOf(before, partition)) continue
+    const record = waiting.get(partition)
+    const ageMs = record === undefined ? 0 : nowMs - record.timeMs
+    const old = ageMs > stuckAfterMs
+    if (next === null && (old || low > 0))
+      sayer(
+        'partitions',
+        partition,
+        protocol,
+      )(`the log ends at ${high}, but it has no row in partition_progress`)
+    if (record !== undefined && old)
+      sayer(
+        'outcomes',
+        partition,
+        protocol,
+      )(
+        `offset ${record.offset} and those after it are undecided for ${Math.round(ageMs / 1000)} s`,
+        waitingRemedy,
+      )
+  }
+}
+
+/** What is below each fence is checked; answers the first record above each. */
+async function readAtFences(
   pool: Pool,
   log: LogSource,
   fences: readonly PartitionProgress[],
@@ -129,28 +178,34 @@ async function readBelowFences(
   protocol: Protocol,
   options: LogAuditOptions,
   onRecords: (done: number, total: number) => void,
-): Promise<void> {
+): Promise<ReadonlyMap<number, LogRecord>> {
   const wanted = protocol.wants('outcomes') ? Math.max(1, options.logRecordsMax) : 1
+  const byPartition = new Map(fences.map((fence) => [fence.partition, fence]))
   const ranges = new Map(
-    fences.map((fence): [number, LogRange] => {
-      const { low, high } = bounds.get(fence.partition) ?? { low: 0, high: 0 }
-      const to = Math.min(fence.next_offset, high)
-      return [fence.partition, { from: Math.max(low, to - wanted), to }]
+    [...bounds].map(([partition, { low, high }]): [number, LogRange] => {
+      const next = byPartition.get(partition)?.next_offset ?? 0
+      const end = Math.max(low, Math.min(next, high))
+      return [partition, { from: Math.max(low, end - wanted), to: Math.min(high, end + 1) }]
     }),
   )
   const total = [...ranges.values()].reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0)
-  const byPartition = new Map(fences.map((fence) => [fence.partition, fence]))
+  const waiting = new Map<number, LogRecord>()
   let done = 0
   await log.read(topics.reservationCommands, ranges, async (partition, records) => {
     const fence = byPartition.get(partition)
-    const last = records.find(({ offset }) => offset + 1 === fence?.next_offset)
+    const next = fence?.next_offset ?? 0
+    const last = records.find(({ offset }) => offset + 1 === next)
+    const above = records.find(({ offset }) => offset >= next)
+    if (above !== undefined) waiting.set(partition, above)
+    const below = records.filter(({ offset }) => offset < next)
     if (fence !== undefined && last !== undefined) checkLastRecord(fence, last, protocol)
-    if (protocol.wants('outcomes')) {
+    if (protocol.wants('outcomes') && below.length > 0) {
       await readConsistently(pool, options.statementTimeoutMs, (query) =>
-        checkOutcomes(query, partition, records, protocol),
+        checkOutcomes(query, partition, below, protocol),
       )
     }
     done += records.length
     onRecords(done, total)
   })
+  return waiting
 }

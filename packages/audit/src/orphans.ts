@@ -34,9 +34,14 @@ export function reportOrphanEntries(orphans: OrphanEntries, protocol: Protocol):
       subject: `slot ${orphan.slot_id}`,
       slotId: orphan.slot_id,
       detail: `the slot is not stored, but has ${orphan.entries} ledger entries, versions ${orphan.first} to ${orphan.last}`,
-      repairable: 'state',
+      repairable: isGapless(orphan) ? 'state' : null,
     })
   }
+}
+
+/** Versions 1, 2, 3, … as far as their number tells. */
+function isGapless({ entries, first, last }: OrphanEntries[number]): boolean {
+  return first === '1' && last === String(entries)
 }
 
 /** Slots of a page, with the hash that starts the ids of their reservations. */

@@ -38,6 +38,14 @@ SELECT partition, cluster_id, partition_count, next_offset, event_seq, last_reco
   return progressRows.parse(await query(text, [topics.reservationCommands]))
 }
 
+/** The database's clock, Unix milliseconds. */
+export async function readClockMs(query: Query): Promise<number> {
+  const text = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now'
+  return clockRow.parse((await query(text))[0]).now
+}
+
+const clockRow = z.object({ now: z.coerce.number() })
+
 /** A broker's clock may be this far ahead of the database's. */
 const CLOCK_TOLERANCE_MS = 60_000
 
@@ -67,6 +75,8 @@ export function checkFence(
     say(`next_offset is ${next}, but the log begins at ${bounds.low}: undecided commands were removed`)
   if (next > 0 && (fence.digest === null || recordTimeMs === null))
     say(`next_offset is ${next}, but no last record is remembered`)
+  if (next === 0 && (fence.digest !== null || fence.event_seq > 0))
+    say(`next_offset is 0, but the partition has decided before and is at event ${fence.event_seq}`)
   if (recordTimeMs !== null && recordTimeMs > logTimeMs)
     say(`log_time is before the time of the last record: ${timeOf(logTimeMs)}, ${timeOf(recordTimeMs)}`)
   if (logTimeMs > fence.now + CLOCK_TOLERANCE_MS)
@@ -114,6 +124,7 @@ SELECT partition, first_seq AS first, last_seq AS last, (extract(epoch FROM cloc
   if (all.length === SEGMENTS_MAX)
     protocol.skip('outbox', `only the first ${SEGMENTS_MAX} segments were read`)
   protocol.count('outbox', all.length)
+  await checkStrangeSegments(query, protocol)
   return new Map(
     fences.map((fence) => {
       const segments = all.filter(({ partition }) => partition === fence.partition)
@@ -124,6 +135,23 @@ SELECT partition, first_seq AS first, last_seq AS last, (extract(epoch FROM cloc
 }
 
 const SEGMENTS_MAX = 100_000
+/** Partitions without progress whose segments are named. */
+const STRANGE_MAX = 100
+
+const strangeRows = z.array(z.object({ topic: z.string(), partition: z.int(), segments: z.int() }))
+
+/** Segments that no writer reads, because nobody writes their partition. */
+async function checkStrangeSegments(query: Query, protocol: Protocol): Promise<void> {
+  const text = `
+SELECT topic, partition, count(*)::int AS segments FROM outbox o
+ WHERE topic <> $1 OR NOT EXISTS (SELECT FROM partition_progress p WHERE p.topic = o.topic AND p.partition = o.partition)
+ GROUP BY topic, partition ORDER BY topic, partition LIMIT ${STRANGE_MAX}`
+  for (const row of strangeRows.parse(await query(text, [topics.reservationCommands]))) {
+    const subject = `partition ${row.partition} of ${row.topic}`
+    const detail = `${row.segments} segments in the outbox are of a partition that nobody writes: they are never published`
+    protocol.add({ check: 'outbox', subject, slotId: null, detail, repairable: null })
+  }
+}
 
 function checkSegments(
   fence: PartitionProgress,
@@ -148,10 +176,15 @@ function checkSegments(
 }
 
 /** Reports about one partition of the command topic. */
-export function sayer(check: CheckName, partition: number, protocol: Protocol): (detail: string) => void {
-  return (detail) => {
+export function sayer(
+  check: CheckName,
+  partition: number,
+  protocol: Protocol,
+): (detail: string, remedy?: string) => void {
+  return (detail, remedy) => {
     const subject = `partition ${partition} of ${topics.reservationCommands}`
-    protocol.add({ check, subject, slotId: null, detail, repairable: null })
+    const finding = { check, subject, slotId: null, detail, repairable: null }
+    protocol.add(remedy === undefined ? finding : { ...finding, remedy })
   }
 }
 

@@ -35,13 +35,13 @@ import {
   writeState,
 } from './derive.ts'
 import type { Finding } from './report.ts'
-import { readStatesIn } from './snapshots.ts'
+import { readSnapshotText, readStatesIn, UNREADABLE } from './snapshots.ts'
 
 export interface RepairDeps {
   /** May write. One connection is used. */
   readonly pool: Pool
   /** Null: snapshots stay as they are, and are reported so. */
-  readonly redis: Pick<SnapshotRedis, 'get' | 'putSnapshot' | 'publish'> | null
+  readonly redis: Pick<SnapshotRedis, 'get' | 'set' | 'putSnapshot' | 'publish'> | null
 }
 
 export interface SlotRepair {
@@ -114,8 +114,10 @@ export async function repairSlot(deps: RepairDeps, repair: SlotRepair): Promise<
 
 /** Null when there is none, or none that can be read. */
 async function storedSnapshot({ redis }: RepairDeps, slotId: string): Promise<StoredSnapshot | null> {
-  const text = await redis?.get(redisNames.slot(slotId)).catch(() => null)
-  return text === null || text === undefined ? null : decodeSnapshot(text)
+  if (redis === null) return null
+  // That Redis does not answer is said when the snapshot is written.
+  const text = await readSnapshotText(redis, slotId).catch(() => null)
+  return text === null ? null : decodeSnapshot(text)
 }
 
 /** The guard of (epoch, version) would keep it, or readers hold it already under the same version. */
@@ -223,6 +225,9 @@ async function writeSnapshot(deps: RepairDeps, slotId: string): Promise<string |
   const { epoch, version, document } = state
   const lifetime = { ttlMs: redisSinkDefaults.snapshotTtlMs, ageMs: 0 }
   try {
+    // The guarded write reads what is there, and fails where that is no text.
+    if ((await readSnapshotText(redis, slotId)) === UNREADABLE)
+      await redis.set(redisNames.slot(slotId), UNREADABLE)
     await storeSnapshot(redis, redisNames.slot(slotId), state, lifetime)
     await redis.publish(redisNames.snapshots, JSON.stringify([{ key: slotId, epoch, version, document }]))
     return null

@@ -14,7 +14,7 @@ export const checks = {
   partitions: { per: 'partitions', about: 'the fence stands where the command log says' },
   outbox: { per: 'segments', about: 'what is unpublished is without holes, and young' },
   events: { per: 'events', about: "the events topic's end is in order, without gaps" },
-  outcomes: { per: 'commands', about: 'every command below the fence has an outcome (I2)' },
+  outcomes: { per: 'commands', about: 'below the fence all have an outcome, above it none waits long (I2)' },
   snapshots: { per: 'snapshots', about: 'no snapshot in Redis is ahead of state or differs from it' },
   'snapshot-behind': { per: 'snapshots', about: 'every snapshot in Redis catches up with state' },
   'dead-letters': { per: 'open letters', about: 'records that wait for an operator: never a finding' },
@@ -42,6 +42,8 @@ export interface Finding {
   readonly fields?: readonly string[]
   /** Null: what is right cannot be derived from what is stored. */
   readonly repairable: Repairable | null
+  /** What to do, where that is not what the check says of its findings. */
+  readonly remedy?: string
 }
 
 export interface CheckResult {
@@ -66,8 +68,13 @@ export interface AuditReport {
 }
 
 /** What to do about a finding, on one line. */
-export function remedyOf({ check, repairable }: Pick<Finding, 'check' | 'repairable'>): string {
+export function remedyOf({
+  check,
+  repairable,
+  remedy,
+}: Pick<Finding, 'check' | 'repairable' | 'remedy'>): string {
   if (repairable !== null) return './ironsys audit --repair'
+  if (remedy !== undefined) return remedy
   switch (check) {
     case 'ledger-versions':
     case 'ledger-bounds':
@@ -104,6 +111,8 @@ export class Protocol {
   readonly #results: Map<CheckName, Tally>
   readonly #findings: Finding[] = []
   readonly #findingsMax: number
+  /** At most `findingsMax`. */
+  readonly #damagedLedgers = new Set<string>()
 
   constructor(names: readonly CheckName[], findingsMax: number) {
     this.#results = new Map(
@@ -126,7 +135,14 @@ export class Protocol {
     const result = this.#results.get(finding.check)
     if (result === undefined) return
     result.findings++
-    if (this.#findings.length < this.#findingsMax) this.#findings.push(finding)
+    if (this.#findings.length >= this.#findingsMax) return
+    const refused = finding.slotId !== null && this.#damagedLedgers.has(finding.slotId)
+    this.#findings.push(refused ? { ...finding, repairable: null } : finding)
+  }
+
+  /** A damaged ledger repairs nothing of its slot: what is added from now on does not offer it. */
+  noteDamagedLedger(slotId: string): void {
+    if (this.#damagedLedgers.size < this.#findingsMax) this.#damagedLedgers.add(slotId)
   }
 
   took(name: CheckName, durationMs: number): void {

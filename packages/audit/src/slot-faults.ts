@@ -171,7 +171,9 @@ export const entryFaults = `
 /** The stored slot is ahead: entries are gone from the ledger's end, or somebody changed the stored version. */
 export const missingEntries = `
   SELECT 'ledger-versions', s.id, s.version, NULL,
-         format('versions %s to %s are missing: the stored slot is at %s', coalesce(n.version, 0) + 1, s.version, s.version), '{version}', true
+         format(CASE WHEN s.version = coalesce(n.version, 0) + 1 THEN 'version %2$s is missing: the stored slot is at %2$s'
+                     ELSE 'versions %1$s to %2$s are missing: the stored slot is at %2$s' END,
+                coalesce(n.version, 0) + 1, s.version), '{version}', true
     FROM slot s LEFT JOIN newest n ON n.slot_id = s.id WHERE s.version > coalesce(n.version, 0)`
 
 /** What many entries add up to: the ledger's sum is right. */

@@ -85,6 +85,6 @@ WITH slot AS (
 SELECT (SELECT count(*)::int FROM entry) AS entries, (SELECT count(*)::int FROM stored) AS reservations,
        coalesce((SELECT json_object_agg(name, n) FROM (SELECT name, count(*) AS n FROM fault GROUP BY name) c), '{}') AS counts,
        coalesce((SELECT json_agg(f) FROM (
-         SELECT * FROM fault WHERE name = ANY ($6) ORDER BY slot_id, version LIMIT $5) f), '[]') AS faults,
+         SELECT name, slot_id, version::text AS version, reservation_id, detail, fields FROM fault WHERE name = ANY ($6) ORDER BY slot_id, fault.version LIMIT $5) f), '[]') AS faults,
        ARRAY(SELECT DISTINCT slot_id::text FROM fault WHERE ledger_damaged) AS damaged`
 }

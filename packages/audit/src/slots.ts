@@ -196,7 +196,8 @@ const answerRow = z.object({
     z.object({
       name: checkName,
       slot_id: z.string(),
-      version: z.number(),
+      /** As text: somebody may have stored more than a number holds exactly. */
+      version: z.string(),
       reservation_id: z.string().nullable(),
       detail: z.string(),
       fields: z.array(z.string()),
@@ -235,6 +236,7 @@ function reportFaults(answer: Answer, slotIds: readonly string[], protocol: Prot
   protocol.count('ledger-bounds', entries)
   protocol.count('ledger-entries', entries)
   protocol.count('reservations', reservations)
+  for (const slotId of rest.damaged) protocol.noteDamagedLedger(slotId)
   const damaged = new Set(rest.damaged)
   for (const fault of faults) protocol.add(findingOf(fault, damaged))
   for (const name of checkNames) {

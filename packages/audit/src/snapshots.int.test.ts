@@ -3,6 +3,7 @@ import { redisNames } from '@ironsys/contracts'
 import type { Slot } from '@ironsys/reservations'
 import { describe, expect, test } from 'vitest'
 import { useWorld } from './audited-world.fixture.ts'
+import { planRepair, repairSlot } from './repair.ts'
 
 const audited = useWorld()
 
@@ -41,6 +42,37 @@ describe('a snapshot', () => {
         'snapshot-behind: snapshot of slot {a}: it stays at epoch 1, version 5 for 2 s, state was at epoch 1, version 6 before',
       ),
     ])
+  })
+
+  test('under a key of another type is named and repaired', async () => {
+    const { a, redis } = audited.world
+    await redis.lpush(redisNames.slot(a), 'scribble')
+    const { findings, complete } = await audited.audit()
+    expect(complete).toBe(true)
+    expect(findings).toMatchObject([
+      { check: 'snapshots', slotId: a, detail: 'what is stored in Redis cannot be read as a snapshot' },
+    ])
+    const { repairs } = await planRepair(audited.world, findings)
+    for (const repair of repairs)
+      expect(await repairSlot(audited.world, repair)).toMatchObject({ epoch: null, snapshotFault: null })
+    expect(await audited.findings()).toEqual([])
+    expect(await redis.get(redisNames.slot(a))).toMatch(/^1:6:/)
+  })
+
+  test('of a slot whose ledger is damaged does not offer a repair that is refused', async () => {
+    const { a } = audited.world
+    await audited.world.redis.set(redisNames.slot(a), 'scribble')
+    await audited.world.pool.query(`DELETE FROM slot_ledger WHERE slot_id = '${a}' AND version = 3`)
+    const { findings } = await audited.audit()
+    expect(findings).toContainEqual(expect.objectContaining({ check: 'snapshots', repairable: null }))
+    await audited.world.pool.query(`DELETE FROM slots WHERE id = '${a}'`)
+    expect((await audited.audit()).findings).toContainEqual(
+      expect.objectContaining({
+        check: 'orphans',
+        repairable: null,
+        detail: expect.stringContaining('5 ledger entries'),
+      }),
+    )
   })
 
   test('that cannot be read is named', async () => {

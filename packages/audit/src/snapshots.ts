@@ -37,6 +37,19 @@ interface StoredState extends Version {
 /** By slot id: what state was when its snapshot was found to be behind. */
 type Behind = Map<string, Version>
 
+/** No snapshot reads so. */
+export const UNREADABLE = ''
+
+/** Null when there is none; {@link UNREADABLE} for a key that holds no text. Rejects as Redis does. */
+export async function readSnapshotText(redis: SnapshotReader, slotId: string): Promise<string | null> {
+  try {
+    return await redis.get(redisNames.slot(slotId))
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return UNREADABLE
+    throw error
+  }
+}
+
 const PAGE_SLOTS = 1000
 /** Snapshots that are looked at again; more of them are not waited for. */
 const BEHIND_MAX = 10_000
@@ -52,7 +65,7 @@ export async function auditSnapshots(
 ): Promise<void> {
   const behind: Behind = new Map()
   for await (const ids of slotIdPages(pool, slotId, options.statementTimeoutMs)) {
-    const texts = await Promise.all(ids.map((id) => redis.get(redisNames.slot(id))))
+    const texts = await Promise.all(ids.map((id) => readSnapshotText(redis, id)))
     const present = ids.filter((_, index) => texts[index] !== null)
     const states = await readStates(pool, present, options.statementTimeoutMs)
     for (const [index, id] of ids.entries()) {
@@ -110,7 +123,7 @@ async function waitForThem(
   for (let look = 0; look < snapshotLooks && behind.size > 0; look++) {
     await delay(snapshotWaitMs / snapshotLooks)
     const ids = [...behind.keys()]
-    const texts = await Promise.all(ids.map((id) => redis.get(redisNames.slot(id))))
+    const texts = await Promise.all(ids.map((id) => readSnapshotText(redis, id)))
     for (const [index, id] of ids.entries()) {
       const text = texts[index]
       const snapshot = text === null || text === undefined ? null : decodeSnapshot(text)

@@ -27,6 +27,11 @@ const inState: readonly Damage[] = [
     'ledger-versions: slot {a}, version 8: versions 7 to 8 are missing: the stored slot is at 8',
   ],
   [
+    'a version beyond exact numbers',
+    slot('version = 9223372036854775807'),
+    'ledger-versions: slot {a}, version 9223372036854775807: versions 7 to 9223372036854775807 are missing',
+  ],
+  [
     'a name',
     slot("name = 'Other'"),
     'slot-state: slot {a}, version 6: name is Other, ledger version 6 says Renamed',

@@ -19,14 +19,7 @@ import {
 import { connectRedis } from '@ironsys/cache'
 import { createPool } from '@ironsys/postgres'
 import { readOptions } from '../arguments.ts'
-import {
-  auditJson,
-  auditText,
-  planText,
-  type RepairResult,
-  repairedText,
-  repairJson,
-} from '../audit-report.ts'
+import { auditJson, auditText, planText, type RepairResult, repairJson, repairText } from '../audit-report.ts'
 import { type Command, type Context, UsageFault } from '../command.ts'
 import { confirmed } from '../confirm.ts'
 import { silentLogger } from '../log.ts'
@@ -93,6 +86,9 @@ interface Options {
 }
 
 function readAuditOptions(args: readonly string[]): Options {
+  // parseArgs takes a value that begins with a dash for an option, and says so in its own words.
+  const logValue = args[args.indexOf('--log') + 1]
+  if (args.includes('--log') && logValue !== undefined && /^-\d/.test(logValue)) readLogRecords(logValue)
   const { slot, only, log, repair, yes, json } = readOptions(args, {
     slot: { type: 'string' },
     only: { type: 'string' },
@@ -124,7 +120,7 @@ function readChecks(only: string | undefined, slotId: string | null): readonly C
 function readLogRecords(text: string | undefined): number {
   if (text === undefined) return auditDefaults.logRecordsMax
   if (text === 'all') return Number.MAX_SAFE_INTEGER
-  return wholeNumber('--log', text, 0)
+  return wholeNumber('--log', text, 1)
 }
 
 async function auditAndRepair(
@@ -141,30 +137,32 @@ async function auditAndRepair(
   const plan = await planRepair(repairing, report.findings)
   if (!options.json) {
     say(auditText(report))
-    say(plan.repairs.length === 0 ? 'nothing that was found can be repaired' : 'what a repair changes:')
+    say(planHeading(report, plan))
     if (plan.repairs.length + plan.refused.length > 0) say(planText(plan))
     if (report.findings.length < report.findingsTotal)
       say(
-        `only the first ${report.findings.length} of ${report.findingsTotal} findings are looked at: repair again afterwards`,
+        `only the first ${report.findings.length} of ${report.findingsTotal} findings are looked at: run --repair again afterwards`,
       )
   }
   const question = 'Repair this? The writers concerned are fenced.'
-  if (plan.repairs.length > 0 && !(await confirmed({ question, yes: options.yes }))) {
-    say('nothing was changed')
-    return exitCodeOf(report)
-  }
-  const done = await repairAll(repairing, plan)
+  if (plan.repairs.length > 0 && !(await confirmed({ question, yes: options.yes }))) return exitCodeOf(report)
+  const done = await repairAll(repairing, plan, (result) => {
+    if (!options.json) say(repairText(result))
+  })
   const after = plan.repairs.length === 0 ? report : await auditWithProgress(audited, options)
   if (options.json) say(JSON.stringify({ ...auditJson(report), repair: repairJson(plan, done, after) }))
   else if (plan.repairs.length > 0) {
-    for (const result of done)
-      say(
-        'fault' in result ? `slot ${result.slotId} was left as it is: ${result.fault}` : repairedText(result),
-      )
     say('')
     say(auditText(after))
+    if (after.findings.length < after.findingsTotal)
+      say('not all findings were looked at: run --repair again')
   }
   return exitCodeOf(after)
+}
+
+function planHeading({ findingsTotal }: AuditReport, { repairs }: RepairPlan): string {
+  if (findingsTotal === 0) return 'nothing to repair'
+  return repairs.length === 0 ? 'nothing that was found can be repaired' : 'what a repair changes:'
 }
 
 function exitCodeOf({ findingsTotal, complete }: AuditReport): number {
@@ -172,15 +170,19 @@ function exitCodeOf({ findingsTotal, complete }: AuditReport): number {
   return complete ? 0 : INCOMPLETE_EXIT_CODE
 }
 
-async function repairAll(deps: RepairDeps, { repairs }: RepairPlan): Promise<readonly RepairResult[]> {
+/** One slot after the other; each is told as soon as it is done. */
+async function repairAll(
+  deps: RepairDeps,
+  { repairs }: RepairPlan,
+  onDone: (result: RepairResult) => void,
+): Promise<readonly RepairResult[]> {
   const results: RepairResult[] = []
   for (const repair of repairs) {
-    try {
-      results.push(await repairSlot(deps, repair))
-    } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error)
-      results.push({ slotId: repair.slotId, fault })
-    }
+    const result: RepairResult = await repairSlot(deps, repair).catch((error: unknown) => {
+      return { slotId: repair.slotId, fault: error instanceof Error ? error.message : String(error) }
+    })
+    results.push(result)
+    onDone(result)
   }
   return results
 }
