@@ -24,6 +24,7 @@ export class Departures {
   readonly published: number[]
   readonly #stored = new Map<string, { readonly text: string; readonly seen: Seen }>()
   readonly #read = new Map<string, Seen>()
+  readonly #announcedOffsets = new Map<number, number>()
 
   constructor(checker: Checker, database: Database) {
     this.#checker = checker
@@ -87,6 +88,11 @@ export class Departures {
     return this.#read.get(`${instance} ${slotId}`)?.version
   }
 
+  /** The furthest that a partition was announced to be. Instances never go back, whatever is said later. */
+  announcedOffset(partition: number): number {
+    return this.#announcedOffsets.get(partition) ?? 0
+  }
+
   /** An API instance answered that there is no such slot. */
   missed(instance: string, slotId: string): void {
     const seen = this.#read.get(`${instance} ${slotId}`)
@@ -136,6 +142,7 @@ export class Departures {
     const progress = readPublishedProgress(message)
     if (progress === null) return
     const { topic, partition, nextOffset } = progress
+    this.#announcedOffsets.set(partition, Math.max(this.announcedOffset(partition), nextOffset))
     const committed = this.#database.progress({ topic, partition }).nextOffset
     this.#checker.findings.expect(
       nextOffset <= committed,

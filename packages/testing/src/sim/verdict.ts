@@ -1,5 +1,4 @@
 /** What must be true when everything was healed and has come to rest. */
-import { readPublishedProgress } from '@ironsys/cache'
 import { redisNames } from '@ironsys/contracts'
 import { reservationDecider } from '@ironsys/reservations'
 import type { Accepted } from './clients.ts'
@@ -53,16 +52,16 @@ export function checkEnd(system: System, run: Run): void {
 
 /** Where nothing is broken for good, a client that waits gets its answer, and readers learn how far the writer is. */
 export function checkAnswered(system: System, { fleet }: Run, accepted: readonly Accepted[]): void {
-  const { departures, findings, redisData, database } = system
+  const { departures, findings, database } = system
   for (const { commandId, partition, replyTo } of accepted) {
     if (isDamaged(system, partition) && fleet.isHalted(partition)) continue
     findings.expect(departures.answered.has(replyTo), 'liveness', () => `${commandId} was never replied to`)
-    const text = redisData.peek(redisNames.progress(commandTopic, partition))?.text ?? '{}'
     const { nextOffset } = database.progress({ topic: commandTopic, partition })
+    const announced = departures.announcedOffset(partition)
     findings.expect(
-      readPublishedProgress(text)?.nextOffset === nextOffset,
+      announced === nextOffset,
       'liveness',
-      () => `Redis says ${text} of partition ${partition}, which is at ${nextOffset}`,
+      () => `partition ${partition} was announced to be at ${announced}, and is at ${nextOffset}`,
     )
   }
 }
