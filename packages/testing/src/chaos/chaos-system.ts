@@ -14,6 +14,7 @@ import {
   chaosFolder,
   chaosFolders,
   findFreePorts,
+  isPortFree,
   LOOPBACK,
   logPath,
   type ProcessMark,
@@ -27,6 +28,7 @@ import {
   startStack,
   stopByPidFile,
   stopStack,
+  waitUntil,
   writePidFile,
 } from '@ironsys/local'
 import { migrate } from '@ironsys/postgres'
@@ -41,6 +43,7 @@ const RUN = 'test-run'
 const KILL = { signal: 'SIGKILL', deadlineMs: 10_000 } as const
 /** So long an API goes on serving after SIGTERM; the balancer looks more often. */
 const DRAIN_MS = 3000
+const PORT_FREE_DEADLINE_MS = 10_000
 
 export interface ChaosSystem {
   readonly folder: string
@@ -106,6 +109,8 @@ export async function startChaosSystem(
       killServer: (name) => killServer(path, name),
       startServer: async (name) => {
         keepLog(path, name)
+        // A killed process counts as gone when its first thread is: the others may hold its port a moment longer.
+        await waitUntil(() => isPortFree(ports[name]), PORT_FREE_DEADLINE_MS)
         await startServers({ ...stack, report: () => undefined }, [name])
       },
       signalServer: (name, kind) => process.kill(requireServer(path, name).pid, kind),
