@@ -10,7 +10,8 @@
  * 2. Acknowledged means: a broker answered acks=all for the request that this very message was in, and its offset is
  *    that answer's base offset plus its place in the batch.
  * 3. LogUnavailableError only when no produce request left this process since the message's first attempt, or the
- *    broker refused each attempt before appending. Whatever is in flight at the deadline is OutcomeUnknownError.
+ *    broker refused each attempt before appending. What is handed over at the deadline is OutcomeUnknownError; what still
+ *    waits for a connection then is taken out of its request.
  * 4. Appends outstanding never exceed `maxQueuedMessages`, nor their bytes `maxQueuedBytes`.
  */
 import {
@@ -20,7 +21,7 @@ import {
   type OutcomeUnknownError,
   type PartitionId,
 } from '@ironsys/engine'
-import type { RecordMetadata, TopicMessages } from 'kafkajs'
+import type { RecordMetadata } from 'kafkajs'
 import { reasonOf } from './client.ts'
 import { noSuchPartition, outcomeUnknown, refusalOf, unavailable } from './produce-faults.ts'
 import type { ProduceLink } from './produce-link.ts'
@@ -33,14 +34,17 @@ import {
   takeBatch,
   takeExpired,
   takeRequest,
+  toTopicMessages,
+  withoutSettled,
 } from './produce-queue.ts'
 import type { ProducerObserver, ProducerOptions } from './producer-options.ts'
 
 const SWEEP_INTERVAL_MS = 50
 
-/** A request that was handed to kafkajs and not answered yet. */
+/** A request that waits for the connection, or (`handedOver`) for its answer. */
 interface Attempt {
-  readonly batches: readonly Batch[]
+  batches: readonly Batch[]
+  handedOver: boolean
   readonly requestsBefore: number
   readonly startedMs: number
 }
@@ -163,16 +167,20 @@ export class AppendQueue {
     for (const { entries } of batches) {
       for (const entry of entries) entry.requestsBefore ??= requestsBefore
     }
-    const attempt: Attempt = { batches, requestsBefore, startedMs: performance.now() }
+    const attempt: Attempt = { batches, handedOver: false, requestsBefore, startedMs: performance.now() }
     this.#attempts.add(attempt)
     try {
-      const answers = await this.#link.send(toTopicMessages(batches))
+      await this.#link.connect()
+      attempt.batches = withoutSettled(batches)
+      if (attempt.batches.length === 0) return
+      attempt.handedOver = true
+      const answers = await this.#link.send(toTopicMessages(attempt.batches))
       this.#report(attempt, null)
-      for (const batch of batches) this.#acknowledge(batch, answers)
+      for (const batch of attempt.batches) this.#acknowledge(batch, answers)
     } catch (error) {
       this.#report(attempt, reasonOf(error))
       this.#lastError = error
-      for (const batch of batches) this.#failed(attempt, batch, error)
+      for (const batch of attempt.batches) this.#failed(attempt, batch, error)
     } finally {
       this.#attempts.delete(attempt)
     }
@@ -242,11 +250,13 @@ export class AppendQueue {
           this.#settle(entry, this.#fault(entry, this.#lastError))
       }
     }
-    for (const attempt of this.#attempts) {
-      for (const { entries } of attempt.batches) {
-        for (const entry of entries) {
-          if (entry.deadlineMs <= nowMs) this.#settle(entry, outcomeUnknown(new Error('no answer yet')))
-        }
+    for (const { batches, handedOver } of this.#attempts) {
+      for (const entry of batches.flatMap(({ entries }) => entries)) {
+        if (entry.deadlineMs > nowMs) continue
+        const fault = handedOver
+          ? outcomeUnknown(new Error('no answer yet'))
+          : this.#fault(entry, this.#lastError)
+        this.#settle(entry, fault)
       }
     }
   }
@@ -278,17 +288,4 @@ export class AppendQueue {
 /** True when no produce request of this process came between the entry's first attempt and this one. */
 function cleanBefore(attempt: Attempt, entry: Entry): boolean {
   return entry.requestsBefore === attempt.requestsBefore
-}
-
-function toTopicMessages(batches: readonly Batch[]): TopicMessages[] {
-  const topics = new Map<string, TopicMessages>()
-  for (const { queue, entries } of batches) {
-    let topic = topics.get(queue.topic)
-    if (topic === undefined) {
-      topic = { topic: queue.topic, messages: [] }
-      topics.set(queue.topic, topic)
-    }
-    for (const entry of entries) topic.messages.push(entry.message)
-  }
-  return [...topics.values()]
 }

@@ -1,5 +1,6 @@
 /** What waits to be produced, and how much of it goes into one request. Pure bookkeeping: no clock, no I/O. */
 import type { Appended } from '@ironsys/engine'
+import type { TopicMessages } from 'kafkajs'
 
 export interface BatchLimits {
   /** Messages per partition and request: kafkajs's grouping copies n²/2 references for n messages. */
@@ -98,4 +99,26 @@ export function takeExpired(queue: PartitionQueue, nowMs: number): Entry[] {
   let count = 0
   while (count < entries.length && (entries[count]?.deadlineMs ?? Number.POSITIVE_INFINITY) <= nowMs) count++
   return count === 0 ? [] : entries.splice(0, count)
+}
+
+/** What somebody still waits for: expired entries are not sent. */
+export function withoutSettled(batches: readonly Batch[]): readonly Batch[] {
+  if (!batches.some(({ entries }) => entries.some((entry) => entry.settled))) return batches
+  return batches
+    .map(({ queue, entries }) => ({ queue, entries: entries.filter((entry) => !entry.settled) }))
+    .filter(({ entries }) => entries.length > 0)
+}
+
+/** A request as kafkajs takes it. */
+export function toTopicMessages(batches: readonly Batch[]): TopicMessages[] {
+  const topics = new Map<string, TopicMessages>()
+  for (const { queue, entries } of batches) {
+    let topic = topics.get(queue.topic)
+    if (topic === undefined) {
+      topic = { topic: queue.topic, messages: [] }
+      topics.set(queue.topic, topic)
+    }
+    for (const entry of entries) topic.messages.push(entry.message)
+  }
+  return [...topics.values()]
 }

@@ -14,12 +14,6 @@ import type { Actor, Timeline } from './timeline.ts'
 type TopicMessages = Parameters<ProduceLink['send']>[0]
 type ProduceAnswer = Awaited<ReturnType<ProduceLink['send']>>
 
-export interface Fetched {
-  readonly records: readonly LogRecord[]
-  /** The offset that the next record will get. */
-  readonly logEnd: number
-}
-
 /** What a fetch does that it should not, as probabilities. */
 export interface OddFetches {
   /** It starts again further below. */
@@ -87,15 +81,6 @@ export class LogCluster {
     return offset
   }
 
-  fetch(topic: string, partition: number, position: number, maxRecords: number): Fetched {
-    const { records, high } = this.log(topic, partition)
-    const low = records[0]?.offset ?? high
-    // Out of range: kafkajs goes to the first record that is kept.
-    const from = position < low || position > high ? low : position
-    const start = from - low
-    return { records: records.slice(start, start + maxRecords), logEnd: high }
-  }
-
   /** Every connection breaks: a restart, a new leader. */
   breakConnections(): void {
     this.connectionEpoch++
@@ -104,8 +89,14 @@ export class LogCluster {
   link(actor: Actor): ProduceLink {
     const wire = createWire(this.timeline, actor, this.server)
     let produceRequests = 0
+    let connectedIn: number | null = null
     return {
-      connect: () => wire('connect', () => undefined),
+      connect: async () => {
+        if (connectedIn === this.connectionEpoch) return
+        const epoch = this.connectionEpoch
+        await wire('connect', () => undefined)
+        connectedIn = epoch
+      },
       send: (topicMessages) => {
         if (!this.server.down) produceRequests++
         return wire('produce', () => this.#produce(topicMessages))
@@ -120,8 +111,8 @@ export class LogCluster {
     const wire = createWire(this.timeline, actor, this.server)
     const bounds = () =>
       Array.from({ length: this.partitions }, (_, partition) => {
-        const { records, high } = this.log(topic, partition)
-        return [partition, { low: records[0]?.offset ?? high, high }] as const
+        const { low, high } = this.log(topic, partition)
+        return [partition, { low, high }] as const
       })
     return {
       admin: {
