@@ -8,13 +8,13 @@ import {
   type DeadLetters,
   redriveLimits,
 } from '@ironsys/dead-letters'
-import { createCommandProducer } from '@ironsys/kafka'
+import { createCommandProducer, silentLogger } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
 import { checkDeployment, createPool, type Pool } from '@ironsys/postgres'
 import { homePartition } from '@ironsys/reservations'
 import pg from 'pg'
 import type { CliConfig } from './config.ts'
-import { silentLogger, withLogAdmin } from './log.ts'
+import { withLogAdmin } from './log.ts'
 import { currentAddresses } from './running.ts'
 
 const topic = topics.reservationCommands

@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { mintId, partitionOfKey, topics } from '@ironsys/contracts'
-import { type CommandProducer, createCommandProducer } from '@ironsys/kafka'
+import { type CommandProducer, createCommandProducer, silentLogger } from '@ironsys/kafka'
 import { run } from '@ironsys/local'
 import { createPool, type Pool } from '@ironsys/postgres'
 import { type Client, createClient, startSystem, type TestApp, type TestSystem } from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { silentLogger } from './log.ts'
 
 const BATCH = 500
 const DEADLINE = { timeout: 20_000, interval: 50 }

@@ -1,11 +1,7 @@
 /** The command log's topics and how far everybody is, for commands that ask the cluster. */
 import { topicSettings, topics } from '@ironsys/contracts'
-import { createLogAdmin, type LogAdmin, type TopicPlan } from '@ironsys/kafka'
+import { createLogAdmin, type LogAdmin, silentLogger, type TopicPlan } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
-
-export const silentLogger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
-
-function ignore(): void {}
 
 /** Every topic of the deployment. */
 export function topicPlans(partitions: number): readonly TopicPlan[] {

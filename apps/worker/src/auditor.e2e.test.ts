@@ -1,11 +1,13 @@
 /** Audits beside a load: no false alarm while everything moves, and what is then damaged is found. */
+
 import { createLogSource, runAudit } from '@ironsys/audit'
 import { connectRedis } from '@ironsys/cache'
+import { silentLogger } from '@ironsys/kafka'
 import { createPool, type Pool } from '@ironsys/postgres'
 import { type Client, createClient, startSystem, type TestApp, type TestSystem } from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
-const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const logger = silentLogger
 const closers: (() => unknown)[] = []
 let system: TestSystem
 let worker: TestApp

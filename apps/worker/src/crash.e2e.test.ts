@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import net from 'node:net'
 import { mintId, partitionOfKey, topics } from '@ironsys/contracts'
-import { createCommandProducer, createLogAdmin, type SocketFactory } from '@ironsys/kafka'
+import { createCommandProducer, createLogAdmin, type SocketFactory, silentLogger } from '@ironsys/kafka'
 import { createPool } from '@ironsys/postgres'
 import {
   type Client,
@@ -14,7 +14,7 @@ import {
 } from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
-const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const logger = silentLogger
 const PRODUCE_API_KEY = 0
 
 let system: TestSystem

@@ -1,7 +1,7 @@
 /** The main job on real parts: HTTP to Kafka to Postgres to Redis and back. */
 import { randomUUID } from 'node:crypto'
 import { partitionOfId, topics } from '@ironsys/contracts'
-import { createCommandConsumer, createCommandProducer } from '@ironsys/kafka'
+import { createCommandConsumer, createCommandProducer, silentLogger } from '@ironsys/kafka'
 import {
   type Client,
   createClient,
@@ -27,7 +27,7 @@ afterAll(async () => {
   await system?.close()
 })
 
-const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const logger = silentLogger
 
 describe('a slot is sold', () => {
   test('from its creation to the last unit, and not one more', async () => {

@@ -1,13 +1,13 @@
 /** Any range of a real log is read: all of it, in order, and nothing else. */
 import { randomUUID } from 'node:crypto'
-import { createCommandProducer, createLogAdmin } from '@ironsys/kafka'
+import { createCommandProducer, createLogAdmin, silentLogger } from '@ironsys/kafka'
 import { testServices } from '@ironsys/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogSource, type LogSource } from './log-source.ts'
 
 const RECORDS = 5000
 const topic = `audit-${randomUUID()}`
-const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const logger = silentLogger
 const settings = () => ({ brokers: testServices().kafkaBrokers, clientId: 'test', logger })
 let log: LogSource
 

@@ -3,7 +3,8 @@ import { LogIdentityError, LogUnavailableError } from '@ironsys/engine'
 import kafkajs from 'kafkajs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createLogAdmin, type LogAdmin } from './admin.ts'
-import { directSettings, silentLogger } from './log-under-test.ts'
+import { silentLogger } from './client.ts'
+import { directSettings } from './log-under-test.ts'
 import { createCommandProducer } from './producer.ts'
 
 let admin: LogAdmin

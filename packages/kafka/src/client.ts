@@ -10,6 +10,14 @@ export interface KafkaLogger {
   error(fields: object, message: string): void
 }
 
+/** Says nothing: for programs that report in their own way. */
+export const silentLogger: KafkaLogger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+}
+
 export interface KafkaSettings {
   /** `host:port` of one or more brokers; the others are learned from them. */
   readonly brokers: readonly string[]

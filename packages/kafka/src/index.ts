@@ -5,7 +5,7 @@ export {
   type TopicDescription,
   type TopicPlan,
 } from './admin.ts'
-export type { KafkaLogger, KafkaSettings } from './client.ts'
+export { type KafkaLogger, type KafkaSettings, silentLogger } from './client.ts'
 export { type CommandConsumer, createCommandConsumer, createConsumerOn } from './consumer.ts'
 export {
   type ConsumerConnection,

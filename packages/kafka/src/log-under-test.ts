@@ -3,10 +3,8 @@ import { randomUUID } from 'node:crypto'
 import net from 'node:net'
 import { createTcpProxy, type TcpProxy, testServices } from '@ironsys/testing'
 import { createLogAdmin } from './admin.ts'
-import { createClient, type KafkaLogger, type KafkaSettings } from './client.ts'
+import { createClient, type KafkaSettings, silentLogger } from './client.ts'
 import type { SocketFactory } from './sockets.ts'
-
-export const silentLogger: KafkaLogger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** The settings of a client that talks to the broker directly. */
 export function directSettings(): KafkaSettings {

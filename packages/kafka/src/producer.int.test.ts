@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { LogOverloadedError, LogUnavailableError, OutcomeUnknownError } from '@ironsys/engine'
 import type { TcpProxy } from '@ironsys/testing'
 import { afterEach, expect, test } from 'vitest'
+import { silentLogger } from './client.ts'
 import {
   boundsOf,
   directSettings,
@@ -9,7 +10,6 @@ import {
   proxyToBroker,
   readTopic,
   settingsThrough,
-  silentLogger,
 } from './log-under-test.ts'
 import { type CommandProducer, createCommandProducer } from './producer.ts'
 import type { ProduceRequestEvent } from './producer-options.ts'

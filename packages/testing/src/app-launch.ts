@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { topicSettings, topics } from '@ironsys/contracts'
-import { createLogAdmin } from '@ironsys/kafka'
+import { createLogAdmin, silentLogger } from '@ironsys/kafka'
 import {
   type Addresses,
   appNodeOptions,
@@ -57,8 +57,7 @@ export function appEnvironment(
 
 /** All topics, with the settings that the system needs. */
 export async function createTopics(brokers: readonly string[], partitions: number): Promise<void> {
-  const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-  const admin = createLogAdmin({ brokers, clientId: 'test-topics', logger: silent })
+  const admin = createLogAdmin({ brokers, clientId: 'test-topics', logger: silentLogger })
   const names = Object.values(topics)
   await admin.ensureTopics(names.map((topic) => ({ topic, partitions, settings: topicSettings })))
   await admin.close()

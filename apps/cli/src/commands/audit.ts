@@ -17,12 +17,12 @@ import {
   slotChecks,
 } from '@ironsys/audit'
 import { connectRedis } from '@ironsys/cache'
+import { silentLogger } from '@ironsys/kafka'
 import { createPool } from '@ironsys/postgres'
 import { readOptions } from '../arguments.ts'
 import { auditJson, auditText, planText, type RepairResult, repairJson, repairText } from '../audit-report.ts'
 import { type Command, type Context, UsageFault } from '../command.ts'
 import { confirmed } from '../confirm.ts'
-import { silentLogger } from '../log.ts'
 import { slotIdValue, wholeNumber } from '../option-values.ts'
 import { createProgressMeter } from '../progress-meter.ts'
 import { currentAddresses } from '../running.ts'

@@ -1,7 +1,7 @@
 /** Reads everything that the checks look at, once the system is healed and its load has stopped. */
 import { decodeSnapshot } from '@ironsys/cache'
 import { redisNames, topics } from '@ironsys/contracts'
-import { createLogAdmin } from '@ironsys/kafka'
+import { createLogAdmin, silentLogger } from '@ironsys/kafka'
 import { waitUntil } from '@ironsys/local'
 import { Redis } from 'ioredis'
 import { Client, type QueryResultRow } from 'pg'
@@ -23,13 +23,11 @@ import type {
 const DRAIN_DEADLINE_MS = 120_000
 const SNAPSHOT_DEADLINE_MS = 15_000
 
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-
 /** Waits until the log is drained, as long as that may take; what is left then is for the checks to say. */
 export async function gatherFacts(system: ChaosSystem): Promise<Facts> {
   const { databaseUrl, kafkaBrokers } = system.direct
   const client = new Client({ connectionString: databaseUrl })
-  const admin = createLogAdmin({ brokers: kafkaBrokers, clientId: 'chaos', logger: silent })
+  const admin = createLogAdmin({ brokers: kafkaBrokers, clientId: 'chaos', logger: silentLogger })
   await client.connect()
   try {
     let partitions = await readPartitions(client, await admin.offsets(topics.reservationCommands))

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createLogSource, runAudit } from '@ironsys/audit'
 import { connectRedis } from '@ironsys/cache'
+import { silentLogger } from '@ironsys/kafka'
 import { createPool } from '@ironsys/postgres'
 import { type ChaosSystem, startChaosSystem } from './chaos-system.ts'
 import type { Route } from './clients.ts'
@@ -189,7 +190,7 @@ function createAcceptances(): Acceptances {
 
 /** Everything, from the first record of the log on. */
 async function audit({ direct }: ChaosSystem): Promise<readonly CheckOutcome[]> {
-  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+  const logger = silentLogger
   const pool = createPool(direct.databaseUrl, {
     applicationName: 'ironsys-chaos-audit',
     maxConnections: 1,

@@ -2,9 +2,7 @@
  * Watches every commit of the simulated database and compares it with the model: I1 to I6. It sees what the servers
  * see, at the instant they do it, and none of the engine's memory.
  */
-
-import type { CommandOutcome } from '@ironsys/contracts'
-import { topics } from '@ironsys/contracts'
+import { type CommandOutcome, topics } from '@ironsys/contracts'
 import type { BatchEffects, LogRecord } from '@ironsys/engine'
 import { type Reservation, type ReservationEvent, type Slot, slotDocument } from '@ironsys/reservations'
 import type { MemoryDatabase } from '../twins/index.ts'
@@ -168,7 +166,7 @@ export class Checker {
     }
     const oversold = slot !== undefined && slot.taken > limitOf(slot)
     this.findings.expect(!oversold, 'I1', () => `slot ${id} is oversold: ${JSON.stringify(slot)}`)
-    this.#compare('I3', `slot ${id}`, slot, expected)
+    this.#compare(`slot ${id}`, slot, expected)
   }
 
   #compareReservation(id: string, stored: Reservation | undefined): void {
@@ -180,12 +178,12 @@ export class Checker {
       reason: stored.reason,
       hash: stored.bodyHash,
     }
-    this.#compare('I3', `reservation ${id}`, reservation, expected)
+    this.#compare(`reservation ${id}`, reservation, expected)
   }
 
-  #compare(invariant: 'I3', what: string, stored: object | undefined, expected: object | undefined): void {
+  #compare(what: string, stored: object | undefined, expected: object | undefined): void {
     const [is, should] = [stored, expected].map((state) => JSON.stringify(sorted(state ?? {})))
-    this.findings.expect(is === should, invariant, () => `${what} is ${is}, expected ${should}`)
+    this.findings.expect(is === should, 'I3', () => `${what} is ${is}, expected ${should}`)
   }
 
   #checkLedger({ ledger }: Effects): void {

@@ -100,7 +100,7 @@ class Session implements ConsumerSession {
   }
 
   #startOf(partition: number): Position {
-    const low = this.#cluster.log(topic, partition).records[0]?.offset ?? 0
+    const { low } = this.#cluster.log(topic, partition)
     return { offset: this.#group.offsets.get(partition) ?? low, paused: false, seeks: 0 }
   }
 
@@ -129,7 +129,7 @@ class Session implements ConsumerSession {
       if (this.#connectionEpoch !== this.#cluster.connectionEpoch) throw new Error('connection reset')
       return wanted.map(({ partition, offset }) => {
         const from = Math.max(0, offset + this.#oddStep())
-        return this.#cluster.fetch(topic, partition, from, timeline.random.integer(1, FETCHED_RECORDS))
+        return this.#cluster.log(topic, partition).fetch(from, timeline.random.integer(1, FETCHED_RECORDS))
       })
     })
     wanted.forEach(({ partition, seeks }, index) => {
@@ -138,7 +138,7 @@ class Session implements ConsumerSession {
       const last = answer?.records.at(-1)
       if (this.#over || position?.seeks !== seeks || answer === undefined || last === undefined) return
       position.offset = last.offset + 1
-      this.#events.records(partition, answer.records, answer.logEnd)
+      this.#events.records(partition, answer.records, answer.high)
     })
   }
 

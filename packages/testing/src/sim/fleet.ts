@@ -40,8 +40,6 @@ export class Fleet {
     const { random } = timeline
     const actor = this.#newActor('worker')
     const settings: WorkerSettings = {
-      name: actor.name,
-      clockSkewMs: actor.clockSkewMs,
       schemaVersion: this.#release,
       partitionCount: partitions,
       batchRecordsMax: random.pick([1, 2, 4, 8, 50]),
@@ -50,7 +48,7 @@ export class Fleet {
     }
     this.#starting.set(actor, settings)
     timeline.schedule(actor, random.integer(...START_MS), () => {
-      timeline.say(() => `starts: ${JSON.stringify(settings)}`)
+      timeline.say(() => `starts, clock ${actor.clockSkewMs} ms ahead: ${JSON.stringify(settings)}`)
       this.#starting.delete(actor)
       this.#workers.push(startWorker(this.#system, actor, settings))
     })

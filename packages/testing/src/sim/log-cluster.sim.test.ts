@@ -2,7 +2,7 @@
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises'
 import { topics } from '@ironsys/contracts'
 import type { PartitionLog } from '@ironsys/engine'
-import { createConsumerOn } from '@ironsys/kafka'
+import { createConsumerOn, silentLogger } from '@ironsys/kafka'
 import { type LogUnderTest, logContract } from '../contract-suites/index.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { LogCluster } from './log-cluster.ts'
@@ -10,7 +10,6 @@ import { createRandom } from './random.ts'
 import { type Actor, Timeline } from './timeline.ts'
 
 const topic = topics.reservationCommands
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const process: Actor = { name: 'test', clockSkewMs: 0, state: 'running' }
 
 logContract(async (): Promise<LogUnderTest> => {
@@ -36,7 +35,7 @@ logContract(async (): Promise<LogUnderTest> => {
       const assigned = Promise.withResolvers<PartitionLog>()
       const consumer = createConsumerOn(
         cluster.connection(process, new ConsumerGroup(timeline, 1)),
-        { topic, logger: silent },
+        { topic, logger: silentLogger },
         { assigned: assigned.resolve, revoked: () => {}, crashed: assigned.reject },
       )
       await consumer.start()

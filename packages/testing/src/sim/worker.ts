@@ -11,7 +11,7 @@ import {
   startPartitionWriter,
   type WriterMode,
 } from '@ironsys/engine'
-import { createConsumerOn, createProducerOn } from '@ironsys/kafka'
+import { createConsumerOn, createProducerOn, silentLogger } from '@ironsys/kafka'
 import { createPublisher } from '@ironsys/outbox'
 import {
   type ReservationDecider,
@@ -25,8 +25,6 @@ import { commandTopic, connectRedis, type System } from './system.ts'
 import type { Actor } from './timeline.ts'
 
 export interface WorkerSettings {
-  readonly name: string
-  readonly clockSkewMs: number
   /** The newest schema version that it can read. */
   readonly schemaVersion: 1 | 2
   /** What it believes the topic's partition count to be. */
@@ -47,7 +45,6 @@ export interface WorkerProcess {
 }
 
 const SINK_CLOSE_TIMEOUT_MS = 2000
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** To be called in an event of `actor`: everything that it starts is that process's. */
 export function startWorker(system: System, actor: Actor, settings: WorkerSettings): WorkerProcess {
@@ -100,7 +97,7 @@ export function startWorker(system: System, actor: Actor, settings: WorkerSettin
   })
   const consumer = createConsumerOn(
     log.connection(actor),
-    { topic: commandTopic, logger: silent },
+    { topic: commandTopic, logger: silentLogger },
     {
       assigned: (partitionLog, partition) => host.assigned(partitionLog, partition),
       revoked: (partition) => host.revoked(partition),

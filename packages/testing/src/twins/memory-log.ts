@@ -15,7 +15,8 @@ import { directWire, type Wire } from './wire.ts'
 export interface MemoryLog {
   /** What is kept, in offset order. Tests may damage it. */
   readonly records: LogRecord[]
-  /** The offset that the next record gets. */
+  /** The first offset kept, and the one that the next record gets. */
+  readonly low: number
   readonly high: number
   /** Appends as the broker does and answers the offset. `timeMs` is the broker's clock, which may go back. */
   append(value: string | Buffer | null, timeMs?: number, key?: string | Buffer | null): number
@@ -23,6 +24,8 @@ export interface MemoryLog {
   removeBefore(offset: number): void
   /** The log loses its tail: the next record gets `offset`. */
   truncate(offset: number): void
+  /** What a broker answers: from `offset` on, or from the first record kept where that is out of range. */
+  fetch(offset: number, maxRecords: number): Fetched
   /** A reader of its own, as a process that the partition is assigned to gets. Requests: `bounds`, `fetch`. */
   reader(wire?: Wire): MemoryReader
 }
@@ -42,7 +45,7 @@ export function createMemoryLog(): MemoryLog {
 
 const BROKER_TIME_MS = 1_800_000_000_000
 
-interface Fetched {
+export interface Fetched {
   readonly records: readonly LogRecord[]
   readonly high: number
   /** How often the log had changed by then. */
@@ -55,6 +58,10 @@ class Broker implements MemoryLog {
   #low = 0
   #high = 0
   #changes = 0
+
+  get low(): number {
+    return this.#low
+  }
 
   get high(): number {
     return this.#high
@@ -96,7 +103,6 @@ class Broker implements MemoryLog {
     return { low: this.#low, high: this.#high }
   }
 
-  /** From `offset` on, or from the first record kept where that is out of range. */
   fetch(offset: number, maxRecords: number): Fetched {
     const inRange = offset >= this.#low && offset <= this.#high
     const start = this.#indexOf(inRange ? offset : this.#low)
