@@ -1,16 +1,17 @@
 -- Generated from db/migrations by ./ironsys schema: do not edit.
 
-CREATE FUNCTION public.advance_partition(of_topic text, of_partition integer, from_offset bigint, in_epoch bigint, to_offset bigint, to_log_time timestamp with time zone, record_digest text, record_time timestamp with time zone, to_event_seq bigint) RETURNS void
+CREATE FUNCTION public.advance_partition(of_topic text, of_partition integer, from_offset bigint, in_epoch bigint, from_event_seq bigint, to_offset bigint, to_log_time timestamp with time zone, record_digest text, record_time timestamp with time zone, to_event_seq bigint, to_steps integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
   UPDATE partition_progress
      SET next_offset = to_offset, log_time = to_log_time, last_record_digest = record_digest,
-         last_record_time = record_time, event_seq = to_event_seq, updated_at = clock_timestamp()
-   WHERE topic = of_topic AND partition = of_partition AND next_offset = from_offset AND epoch = in_epoch;
+         last_record_time = record_time, event_seq = to_event_seq, steps = to_steps, updated_at = clock_timestamp()
+   WHERE topic = of_topic AND partition = of_partition
+     AND next_offset = from_offset AND epoch = in_epoch AND event_seq = from_event_seq;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'partition % of % is not at offset % in epoch % any more', of_partition, of_topic, from_offset, in_epoch
-      USING ERRCODE = 'IS001';
+    RAISE EXCEPTION 'partition % of % is not at offset % and event % in epoch % any more',
+      of_partition, of_topic, from_offset, from_event_seq, in_epoch USING ERRCODE = 'IS001';
   END IF;
 END $$;
 
@@ -82,6 +83,45 @@ CREATE TABLE public.applied_commands_default (
     outcome jsonb NOT NULL
 );
 
+CREATE TABLE public.booking_items (
+    booking_id uuid NOT NULL,
+    reservation_id uuid NOT NULL,
+    slot_id uuid NOT NULL,
+    quantity integer NOT NULL,
+    status text NOT NULL,
+    "position" smallint NOT NULL,
+    CONSTRAINT booking_items_quantity_check CHECK ((quantity > 0)),
+    CONSTRAINT booking_items_status_check CHECK ((status = ANY (ARRAY['asked'::text, 'held'::text, 'refused'::text])))
+)
+WITH (fillfactor='90');
+
+CREATE TABLE public.bookings (
+    id uuid NOT NULL,
+    version bigint NOT NULL,
+    epoch bigint NOT NULL,
+    partition integer NOT NULL,
+    user_id text NOT NULL,
+    status text NOT NULL,
+    mode text NOT NULL,
+    hold_ttl_ms bigint,
+    created_at timestamp with time zone NOT NULL,
+    deadline timestamp with time zone,
+    ends_at timestamp with time zone,
+    reason text,
+    failed_slot_id uuid,
+    body_hash text,
+    reply_to text,
+    transitions jsonb NOT NULL,
+    CONSTRAINT bookings_hold_ttl_ms_check CHECK ((hold_ttl_ms > 0)),
+    CONSTRAINT bookings_mode_check CHECK ((mode = ANY (ARRAY['confirm'::text, 'hold'::text]))),
+    CONSTRAINT bookings_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'held'::text, 'confirmed'::text, 'rejected'::text, 'cancelled'::text, 'expired'::text]))),
+    CONSTRAINT bookings_version_check CHECK ((version > 0)),
+    CONSTRAINT hold_lasts CHECK (((mode = 'hold'::text) = (hold_ttl_ms IS NOT NULL))),
+    CONSTRAINT open_until CHECK (((status = ANY (ARRAY['pending'::text, 'held'::text])) = (deadline IS NOT NULL))),
+    CONSTRAINT rejected_because CHECK (((status = 'rejected'::text) = (reason IS NOT NULL)))
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.dead_letters (
     id bigint NOT NULL,
     topic text NOT NULL,
@@ -147,7 +187,8 @@ CREATE TABLE public.partition_progress (
     last_record_digest text,
     last_record_time timestamp with time zone,
     event_seq bigint DEFAULT 0 NOT NULL,
-    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    steps integer DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -156,17 +197,24 @@ CREATE TABLE public.reservations (
     slot_id uuid NOT NULL,
     slot_version bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    cancelled_at timestamp with time zone,
     quantity integer NOT NULL,
     user_id text NOT NULL,
     status text NOT NULL,
     reason text,
     body_hash text,
     metadata jsonb,
+    expires_at timestamp with time zone,
+    hold_ttl_ms bigint,
+    place bigint,
+    booking_id uuid,
+    is_counted boolean DEFAULT false NOT NULL,
+    transitions jsonb,
+    CONSTRAINT held_until CHECK (((status = 'held'::text) = (expires_at IS NOT NULL))),
     CONSTRAINT reservations_check CHECK (((status = 'rejected'::text) = (reason IS NOT NULL))),
-    CONSTRAINT reservations_check1 CHECK (((status = 'cancelled'::text) = (cancelled_at IS NOT NULL))),
+    CONSTRAINT reservations_hold_ttl_ms_check CHECK ((hold_ttl_ms > 0)),
     CONSTRAINT reservations_quantity_check CHECK ((quantity > 0)),
-    CONSTRAINT reservations_status_check CHECK ((status = ANY (ARRAY['confirmed'::text, 'rejected'::text, 'cancelled'::text])))
+    CONSTRAINT reservations_status_check CHECK ((status = ANY (ARRAY['held'::text, 'confirmed'::text, 'waitlisted'::text, 'rejected'::text, 'cancelled'::text, 'expired'::text]))),
+    CONSTRAINT waitlisted_at CHECK (((status = 'waitlisted'::text) = (place IS NOT NULL)))
 );
 
 CREATE SEQUENCE public.schema_migrations_id_seq
@@ -223,12 +271,20 @@ CREATE TABLE public.slots (
     metadata jsonb,
     body_hash text NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    partition integer,
+    hold_ttl_ms bigint,
+    max_per_user integer,
+    waitlist boolean DEFAULT false NOT NULL,
+    waitlist_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT no_oversell CHECK (((held + confirmed) <= public.limit_units((capacity)::bigint, (overbooking_bps)::bigint))),
     CONSTRAINT slots_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT slots_confirmed_check CHECK ((confirmed >= 0)),
     CONSTRAINT slots_held_check CHECK ((held >= 0)),
+    CONSTRAINT slots_hold_ttl_ms_check CHECK ((hold_ttl_ms > 0)),
+    CONSTRAINT slots_max_per_user_check CHECK ((max_per_user > 0)),
     CONSTRAINT slots_overbooking_bps_check CHECK (((overbooking_bps >= 0) AND (overbooking_bps <= 10000))),
-    CONSTRAINT slots_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text])))
+    CONSTRAINT slots_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text]))),
+    CONSTRAINT slots_waitlist_count_check CHECK ((waitlist_count >= 0))
 )
 WITH (fillfactor='50');
 
@@ -241,6 +297,12 @@ ALTER TABLE ONLY public.applied_commands
 
 ALTER TABLE ONLY public.applied_commands_default
     ADD CONSTRAINT applied_commands_default_pkey PRIMARY KEY (command_id, at);
+
+ALTER TABLE ONLY public.booking_items
+    ADD CONSTRAINT booking_items_pkey PRIMARY KEY (reservation_id);
+
+ALTER TABLE ONLY public.bookings
+    ADD CONSTRAINT bookings_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
@@ -269,9 +331,25 @@ ALTER TABLE ONLY public.slot_ledger_default
 ALTER TABLE ONLY public.slots
     ADD CONSTRAINT slots_pkey PRIMARY KEY (id);
 
+CREATE INDEX booking_items_of_booking ON public.booking_items USING btree (booking_id);
+
+CREATE INDEX bookings_due ON public.bookings USING btree (partition, deadline) WHERE (deadline IS NOT NULL);
+
+CREATE INDEX bookings_of_user ON public.bookings USING btree (user_id, id);
+
 CREATE INDEX dead_letters_command ON public.dead_letters USING btree (command_id) WHERE (command_id IS NOT NULL);
 
 CREATE INDEX dead_letters_open ON public.dead_letters USING btree (id) WHERE (status = 'open'::text);
+
+CREATE INDEX reservations_counted ON public.reservations USING btree (slot_id, user_id, created_at, id) WHERE (is_counted AND (status = ANY (ARRAY['held'::text, 'confirmed'::text, 'waitlisted'::text])));
+
+CREATE INDEX reservations_due ON public.reservations USING btree (slot_id, expires_at, id) WHERE (status = 'held'::text);
+
+CREATE INDEX reservations_of_user ON public.reservations USING btree (user_id, created_at DESC, id DESC);
+
+CREATE INDEX reservations_queue ON public.reservations USING btree (slot_id, place, id) WHERE (status = 'waitlisted'::text);
+
+CREATE INDEX slots_by_partition ON public.slots USING btree (partition);
 
 CREATE INDEX slots_by_time ON public.slots USING btree (start_time, id);
 

@@ -19,15 +19,16 @@ const graph: Readonly<Record<string, Allowed>> = {
   'packages/capacity': { own: [], outside: [] },
   'packages/contracts': { own: [], outside: ['zod'] },
   'packages/reservations': { own: ['engine', 'capacity', 'contracts'], outside: ['zod'] },
+  'packages/bookings': { own: ['engine', 'contracts'], outside: ['zod'] },
   'packages/kafka': { own: core, outside: null },
   'packages/postgres': { own: core, outside: null },
   'packages/cache': { own: [...core, 'telemetry'], outside: null },
   'packages/outbox': { own: core, outside: null },
   'packages/audit': {
-    own: [...core, 'reservations', 'postgres', 'kafka', 'cache'],
+    own: [...core, 'reservations', 'bookings', 'postgres', 'kafka', 'cache'],
     outside: ['ioredis', 'zod'],
   },
-  'packages/dead-letters': { own: [...core, 'postgres'], outside: ['zod'] },
+  'packages/dead-letters': { own: [...core, 'postgres', 'reservations', 'bookings'], outside: ['zod'] },
   'packages/lifecycle': { own: ['engine'], outside: [] },
   'packages/telemetry': { own: [], outside: null },
   'packages/testing': {
@@ -52,7 +53,7 @@ const programs: Readonly<Record<string, Allowed>> = {
 
 /** Only tests and packages/testing may use these. */
 const testing = ['testing', 'local']
-const testRunners = ['vitest', 'pg', 'ioredis', 'kafkajs', 'zod']
+const testRunners = ['vitest', 'pg', 'ioredis', 'kafkajs', 'zod', 'fast-check']
 
 export const importGraph: Rule = ({ path, text }) => {
   if (!path.endsWith('.ts') || !path.includes('/')) return []

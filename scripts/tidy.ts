@@ -63,7 +63,7 @@ export const noSleeps: Rule = ({ path, text }) => {
 
 /** What the simulator runs gets its time from the globals, which it replaces: a module of Node's own would escape it. */
 export const virtualTime: Rule = ({ path, text }) => {
-  const simulated = /^packages\/(engine|capacity|contracts|reservations|kafka|cache|outbox)\/src\//
+  const simulated = /^packages\/(engine|capacity|contracts|reservations|bookings|kafka|cache|outbox)\/src\//
   if (!simulated.test(path) || isTest(path) || /\.fixture\.ts$/.test(path)) return []
   return linesWith(text, /['"]node:(timers|timers\/promises|perf_hooks)['"]/).map(
     (line) => `line ${line}: the simulator cannot replace this: use the global timers and clocks`,

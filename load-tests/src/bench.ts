@@ -7,7 +7,15 @@ import { randomUUID } from 'node:crypto'
 import { slotDocumentSchema } from '@ironsys/contracts'
 import { LocalFault } from '@ironsys/local'
 import { measureReads, type ReadRun } from './bench/read-run.ts'
-import { caveatText, heading, keepResults, readTable, targetTable, writeTable } from './bench/report.ts'
+import {
+  caveats,
+  caveatText,
+  heading,
+  keepResults,
+  readTable,
+  targetTable,
+  writeTable,
+} from './bench/report.ts'
 import { type BenchStack, type Pipeline, startBenchStack } from './bench/stack.ts'
 import { measureWrites, type WriteRun } from './bench/write-run.ts'
 import { requireWrk } from './bench/wrk.ts'
@@ -31,7 +39,7 @@ await runMain(async () => {
 async function bench(config: BenchConfig, signal: AbortSignal): Promise<boolean> {
   await requireWrk(say)
   say('starting a private stack')
-  const stack = await startBenchStack(signal, (line) => say(`  ${line}`))
+  const stack = await startBenchStack('bench', signal, (line) => say(`  ${line}`))
   try {
     const slotId = await createSlot(stack.real, 'bench, reads')
     const bare = await stack.startBare(await documentOf(stack.real, slotId))
@@ -42,8 +50,8 @@ async function bench(config: BenchConfig, signal: AbortSignal): Promise<boolean>
     if (writes.length > 0) say(`${writeTable(writes)}\n`)
     if (reads.length > 0) say(`${readTable(reads)}\n`)
     say(`${targetTable(results)}\n`)
-    say(caveatText())
-    say(`kept in ${await keepResults(results)}`)
+    say(caveatText(caveats))
+    say(`kept in ${await keepResults('bench', results, caveats)}`)
     const faults = writes.flatMap((run) => run.faults.map((fault) => `${run.pipeline}: ${fault}`))
     for (const fault of faults) say(`BROKEN: ${fault}`)
     if (faults.length === 0 && writes.length > 0)

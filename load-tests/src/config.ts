@@ -34,6 +34,25 @@ const benchSchema = z.strictObject({
 })
 export type BenchConfig = z.infer<typeof benchSchema>
 
+const lifeSchema = z.strictObject({
+  /** Holds, and as many in line, at each of the large slots. */
+  rows: count(1_000_000).default(100_000),
+  /** Of each measured block. */
+  commands: z.coerce.number().int().min(3000).max(100_000).multipleOf(2).default(10_000),
+  /** Of each block, the empty and the large slot in turns. */
+  rounds: count(20).default(3),
+  /** Holds that end together. */
+  burst: count(100_000).default(10_000),
+  /** Other commands a second meanwhile. */
+  pace: count(100_000).default(1000),
+  /** Holds of an idle system. */
+  idle: count(10_000).default(150),
+  /** Without any progress for this long a run has failed, seconds. */
+  patience: count(3600).default(120),
+  only: z.enum(['all', 'rates', 'burst', 'idle']).default('all'),
+})
+export type LifeConfig = z.infer<typeof lifeSchema>
+
 const bareSchema = z.strictObject({
   port: z.coerce.number().int().min(1).max(65535),
   brokers: z.string().min(1),
@@ -62,6 +81,10 @@ export function readDemoConfig(argv: readonly string[]): DemoConfig {
 
 export function readBenchConfig(argv: readonly string[]): BenchConfig {
   return read(benchSchema, argv, {})
+}
+
+export function readLifeConfig(argv: readonly string[]): LifeConfig {
+  return read(lifeSchema, argv, {})
 }
 
 function read<S extends z.ZodObject>(

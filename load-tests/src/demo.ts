@@ -1,13 +1,14 @@
 /**
  * `make demo`: an on-sale over HTTP against the running system. Thousands of buyers want the units of a few slots; some
- * are impatient and send the same request twice, some cancel. At the end every 202 must have its outcome and every
+ * are impatient and send the same request twice, some cancel, some hold first and confirm in time, late or never, and
+ * some wait in line for a while. At the end every 202 must have its outcome and every
  * slot's audit must agree with what the buyers were told. The worker or the API may be killed and started again
  * meanwhile: the demo waits and says so.
  */
 import { readDemoConfig } from './config.ts'
 import { type Buyer, drawBuyers } from './demo/buyers.ts'
 import { forEachAtMost, type Persistence } from './demo/persistent.ts'
-import { accept, awaitOutcome, type Purchase, type Surprise } from './demo/purchase.ts'
+import { accept, type Purchase, pursue, type Surprise } from './demo/purchase.ts'
 import { createSlots, readAudit, readSlotAt } from './demo/slots.ts'
 import { createTally, showProgress, type Tally } from './demo/tally.ts'
 import { faultsOfPurchase, faultsOfSlot } from './demo/verdict.ts'
@@ -71,7 +72,7 @@ async function runOnSale(
     await forEachAtMost(buyers, concurrency, async (buyer) => {
       const accepted = await accept(how, buyer)
       if ('surprise' in accepted) faults.push(accepted.surprise)
-      else watches.push(awaitOutcome(watching, accepted).then(keep, (error) => void failures.push(error)))
+      else watches.push(pursue(watching, accepted).then(keep, (error) => void failures.push(error)))
     })
     const acceptSeconds = (performance.now() - startedMs) / 1000
     await Promise.all(watches)
@@ -122,7 +123,8 @@ function report(
       ['decided', whole(tally.decided), `${whole(tally.decided / totalSeconds)}/s`],
       ['  confirmed', whole(tally.confirmed)],
       ['  rejected (sold out)', whole(tally.rejected)],
-      ['  cancelled', whole(tally.cancelled)],
+      ['  cancelled, or left the line', whole(tally.cancelled)],
+      ['  expired', whole(tally.expired)],
       ['repeated by the impatient', whole(tally.repeats)],
       ['requests tried again', whole(tally.retries)],
     ]),

@@ -1,14 +1,14 @@
 /** Dead letters on the operations port. Who may come here is a matter of the port; what is done is logged. */
-import { limits } from '@ironsys/contracts'
+import { commandTopics, limits } from '@ironsys/contracts'
 import {
   type DeadLetter,
   type DeadLetters,
   deadLetterCodes,
   deadLetterStatuses,
   type Redriven,
+  subjectOf,
 } from '@ironsys/dead-letters'
 import { LogOverloadedError, LogUnavailableError, OutcomeUnknownError } from '@ironsys/engine'
-import { subjectOf } from '@ironsys/reservations'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { sendPrivate } from './commands.ts'
@@ -26,6 +26,7 @@ const params = z.strictObject({
 const query = z.strictObject({
   status: z.enum(deadLetterStatuses).optional(),
   code: z.enum(deadLetterCodes).optional(),
+  topic: z.enum(commandTopics).optional(),
   partition: z.coerce.number().int().min(0).max(65_535).optional(),
   limit: z.coerce.number().int().min(1).max(limits.pageItemsMax).optional(),
   /** The `next_cursor` of the page before. */
@@ -102,7 +103,7 @@ async function redriveOrProblem(letters: DeadLetters, id: number, by: string): P
 function sendRedriven(reply: FastifyReply, redriven: Redriven): FastifyReply {
   switch (redriven.result) {
     case 'redriven': {
-      const subject = subjectOf(redriven.value)
+      const subject = subjectOf(redriven.letter.topic, redriven.value)
       // A path of the public API: what the command is about shows what became of it.
       const location = subject === null ? null : `/${subject.kind}s/${subject.id}`
       return sendPrivate(reply, 202, location, redrivenDocument(redriven.letter))

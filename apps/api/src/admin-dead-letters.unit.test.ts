@@ -87,6 +87,14 @@ test('a redriven record that can be read says where its outcome will be', async 
     redriven_partition: 1,
     redriven_offset: 43,
   })
+  const ofBooking = await redriveOn(async () => ({
+    result: 'redriven',
+    letter: { ...letter, topic: 'bookings.commands' },
+    value: Buffer.from(
+      JSON.stringify({ v: 2, type: 'confirm_booking', id: letter.command_id, booking_id: letter.command_id }),
+    ),
+  }))
+  expect(ofBooking.headers.location).toBe(`/bookings/${letter.command_id}`)
   const odd = await redriveOn(async () => ({ result: 'redriven', letter, value: Buffer.from('{}') }))
   expect([odd.statusCode, odd.headers.location]).toEqual([202, undefined])
 })

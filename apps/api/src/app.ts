@@ -2,17 +2,20 @@
 import { isUtf8 } from 'node:buffer'
 import { setMaxListeners } from 'node:events'
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { bookingRoutes } from './bookings.ts'
 import { clientErrorAnswer } from './client-errors.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { docsRoutes } from './docs.ts'
 import { answerFailures, malformed, problemOfError } from './failures.ts'
 import { healthRoutes } from './health.ts'
+import { listingRoutes } from './listings.ts'
 import { createMethods } from './methods.ts'
 import { ProblemError, pathOf, sendProblem } from './problem.ts'
 import { createRequestIds } from './request-id.ts'
 import { reservationRoutes } from './reservations.ts'
 import { createObserve } from './route.ts'
 import { slotRoutes } from './slots.ts'
+import { createFindStatus } from './status.ts'
 import { validatorCompiler } from './validation.ts'
 
 export const serverLimits = {
@@ -70,19 +73,23 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
     return sendProblem(request, reply, { code: 'method-not-allowed', detail: `It has ${allowed.join(', ')}` })
   })
 
+  const findStatus = createFindStatus(deps)
   slotRoutes(app, context)
-  reservationRoutes(app, context)
+  reservationRoutes(app, context, findStatus)
+  listingRoutes(app, context)
+  bookingRoutes(app, context, findStatus)
   healthRoutes(app, context)
   docsRoutes(app)
   return app
 }
 
-/** A DELETE has no body here: clients that name a content type and send nothing with it are understood. */
+/** Where no body is needed, clients that name a content type and send nothing with it are understood. */
 function acceptOnlyJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0 && request.method === 'DELETE') done(null, undefined)
+    const { method, routeOptions } = request
+    if (body.length === 0 && (method === 'DELETE' || routeOptions.config.bodyOptional)) done(null, undefined)
     else if (!isPlainJson(request)) done(new ProblemError({ code: 'unsupported-media-type' }))
     // Decoding would put one replacement character for whatever is wrong: two users could become one.
     else if (!isUtf8(body)) done(malformed('is not UTF-8'))

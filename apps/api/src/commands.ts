@@ -3,18 +3,13 @@ import {
   type AcceptedCommand,
   COMMAND_SCHEMA_VERSION,
   type CommandOutcome,
+  type CommandTopic,
   type Queue,
-  topics,
 } from '@ironsys/contracts'
-import {
-  LogOverloadedError,
-  LogUnavailableError,
-  OutcomeUnknownError,
-  type PartitionId,
-} from '@ironsys/engine'
+import { LogOverloadedError, LogUnavailableError, OutcomeUnknownError } from '@ironsys/engine'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CursorKind, LogPlace } from './cursor.ts'
-import type { ApiDeps, ApiOptions } from './deps.ts'
+import type { ApiDeps } from './deps.ts'
 import { callerOf, type IdentityScope } from './identity.ts'
 import { patience, waitSecondsOf } from './prefer.ts'
 import { ProblemError } from './problem.ts'
@@ -28,12 +23,13 @@ export interface Submission {
   /** What the answer is about, and what its cursor is bound to. */
   readonly subjectId: string
   readonly kind: CursorKind
+  readonly topic: CommandTopic
   readonly partition: number
   /** The log's key. */
   readonly logKey: string
   /** The command without its envelope. */
   readonly command: Readonly<Record<string, unknown>>
-  /** The hash of a keyed request that creates: its cursor tells it from another one with the same key. */
+  /** The hash of a keyed request: its cursor tells it from another one with the same key. */
   readonly bodyHash?: string | undefined
 }
 
@@ -63,19 +59,13 @@ export interface Commands {
 /** What a client is told to wait before it tries again. */
 const RETRY_AFTER_SECONDS = 1
 
-export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
-  const partitionIds: readonly PartitionId[] = Array.from({ length: options.partitions }, (_, partition) => {
-    return { topic: topics.reservationCommands, partition }
-  })
-
+export function createCommands(deps: ApiDeps): Commands {
   async function append(submission: Submission, replyTo: string | undefined): Promise<LogPlace> {
-    const { id, partition, kind } = submission
-    const partitionId = partitionIds[partition]
-    if (partitionId === undefined) throw new Error(`there is no partition ${partition}`)
+    const { id, topic, partition, kind } = submission
     const value = JSON.stringify({ v: COMMAND_SCHEMA_VERSION, id, reply_to: replyTo, ...submission.command })
     try {
-      const { offset, timeMs } = await deps.log.append(partitionId, submission.logKey, value)
-      return { partition, offset, timeMs, kind, bodyHash: submission.bodyHash?.slice(0, 16) ?? null }
+      const { offset, timeMs } = await deps.log.append({ topic, partition }, submission.logKey, value)
+      return { topic, partition, offset, timeMs, kind, bodyHash: submission.bodyHash?.slice(0, 16) ?? null }
     } catch (error) {
       throw appendProblem(error, submission, deps)
     }
@@ -112,8 +102,23 @@ export function createCommands(deps: ApiDeps, options: ApiOptions): Commands {
       reply.header('preference-applied', 'wait')
       return submitAndWait(submission, waiter, waitSeconds * 1000, reply, askStore)
     },
-    queue: (place) => deps.progress.queue(place.partition, place.offset),
+    queue: (place) => deps.progress.queue(place),
     cursor: (place, subjectId, request) => deps.cursors.seal(place, subjectId, callerOf(request) ?? ''),
+  }
+}
+
+/** What every 202 says of its command. */
+export function acceptedFields(
+  commands: Commands,
+  subjectId: string,
+  place: LogPlace,
+  request: FastifyRequest,
+): Omit<AcceptedCommand, 'id' | 'message'> {
+  return {
+    status: 'pending',
+    created_at: new Date(place.timeMs).toISOString(),
+    queue: commands.queue(place),
+    cursor: commands.cursor(place, subjectId, request),
   }
 }
 
@@ -125,14 +130,8 @@ export function acceptedCommand(
   request: FastifyRequest,
   message: string,
 ): AcceptedCommand {
-  return {
-    id: submission.subjectId,
-    status: 'pending',
-    created_at: new Date(place.timeMs).toISOString(),
-    message,
-    queue: commands.queue(place),
-    cursor: commands.cursor(place, submission.subjectId, request),
-  }
+  const { subjectId } = submission
+  return { id: subjectId, message, ...acceptedFields(commands, subjectId, place, request) }
 }
 
 export function sendPrivate(

@@ -2,7 +2,7 @@
  * Cursors: a command's place in the log, sealed so that clients can neither read nor make one.
  *
  *   kid (1 character), then base64url of: nonce (12) | ciphertext (23) | tag (16)
- *   ciphertext: partition (2) | offset (6) | log time, ms (6) | kind (1) | start of the body's hash (8, or zeros)
+ *   ciphertext: partition (2) | offset (6) | log time, ms (6) | topic and kind (1) | start of the body's hash (8, or zeros)
  *
  * AES-256-GCM, bound to id, caller and log generation as associated data. A nonce is eight random bytes per process
  * and a counter of four, the eight drawn again when it wraps: no nonce comes twice under a key, however many cursors
@@ -15,11 +15,19 @@ import {
   type KeyObject,
   randomFillSync,
 } from 'node:crypto'
+import { type CommandTopic, commandTopics } from '@ironsys/contracts'
+
+/** How a cursor names its topic. Permanent: clients have cursors. */
+const topicNumbers: Readonly<Record<CommandTopic, number>> = {
+  'reservations.commands': 0,
+  'bookings.commands': 1,
+}
 
 /** `create`: nothing is known of the id before this command is decided. `change`: something may be. */
 export type CursorKind = 'create' | 'change'
 
 export interface LogPlace {
+  readonly topic: CommandTopic
   readonly partition: number
   readonly offset: number
   /** LogAppendTime, Unix milliseconds. */
@@ -108,23 +116,28 @@ function createNonces(): () => Buffer {
   }
 }
 
-function encodePlace({ partition, offset, timeMs, kind, bodyHash }: LogPlace): Buffer {
+function encodePlace({ topic, partition, offset, timeMs, kind, bodyHash }: LogPlace): Buffer {
   const bytes = Buffer.allocUnsafe(PLACE_BYTES)
   bytes.writeUInt16BE(partition, 0)
   bytes.writeUIntBE(offset, 2, 6)
   bytes.writeUIntBE(timeMs, 8, 6)
-  bytes.writeUInt8(kind === 'create' ? 0 : 1, 14)
+  bytes.writeUInt8(topicNumbers[topic] * 2 + (kind === 'create' ? 0 : 1), 14)
   bytes.write(bodyHash ?? NO_HASH, 15, 8, 'hex')
   return bytes
 }
 
-function decodePlace(bytes: Buffer): LogPlace {
+/** Null for a topic that only a newer process knows. */
+function decodePlace(bytes: Buffer): LogPlace | null {
+  const number = bytes.readUInt8(14) >>> 1
+  const topic = commandTopics.find((each) => topicNumbers[each] === number)
+  if (topic === undefined) return null
   const bodyHash = bytes.toString('hex', 15, 23)
   return {
+    topic,
     partition: bytes.readUInt16BE(0),
     offset: bytes.readUIntBE(2, 6),
     timeMs: bytes.readUIntBE(8, 6),
-    kind: bytes.readUInt8(14) === 0 ? 'create' : 'change',
+    kind: bytes.readUInt8(14) % 2 === 0 ? 'create' : 'change',
     bodyHash: bodyHash === NO_HASH ? null : bodyHash,
   }
 }

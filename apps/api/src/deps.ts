@@ -1,7 +1,14 @@
 /** What the edge needs from the world. main.ts wires the real parts, tests pass their own. */
 import type { SnapshotCache } from '@ironsys/cache'
-import type { AuditDocument, CommandOutcome, ReservationDocument, SlotDocument } from '@ironsys/contracts'
-import type { CommandAppender } from '@ironsys/engine'
+import type {
+  AuditDocument,
+  BookingDocument,
+  CommandOutcome,
+  ReservationDocument,
+  ReservationStatus,
+  SlotDocument,
+} from '@ironsys/contracts'
+import type { CommandAppender, PartitionId } from '@ironsys/engine'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
 import type { CursorCipher } from './cursor.ts'
 import type { Identity } from './identity.ts'
@@ -25,6 +32,34 @@ export interface PagePosition {
   readonly id: string
 }
 
+export interface SlotReservationsFilter {
+  readonly slotId: string
+  readonly status?: ReservationStatus
+  readonly limit: number
+  /** The id of the last reservation of the page before, in the order of ids. */
+  readonly after?: string
+}
+
+export interface UserReservationsFilter {
+  readonly userId: string
+  readonly limit: number
+  /** The last reservation of the page before: the newest come first. */
+  readonly after?: CreatedPosition
+}
+
+/** A place in the order of (created_at, id). */
+export interface CreatedPosition {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly createdAt: string
+  readonly id: string
+}
+
+/** As it was decided, with the hash of its request where that had an idempotency key and nobody was erased from it. */
+export interface Stored<D> {
+  readonly document: D
+  readonly bodyHash: string | null
+}
+
 /** Reads of the store. All of them throw when it cannot be reached. */
 export interface ReservationReads {
   slot(id: string): Promise<{
@@ -37,16 +72,31 @@ export interface ReservationReads {
     /** Null on the last page. */
     readonly next: PagePosition | null
   }>
-  reservation(id: string): Promise<ReservationDocument | null>
+  reservation(id: string): Promise<Stored<ReservationDocument> | null>
+  /** Where a waitlisted reservation stands in its line, 1 for the next; null when it does not wait any more. */
+  waitlistPosition(id: string): Promise<{ readonly position: number; readonly approximate: boolean } | null>
+  /** Null where there is no such slot. */
+  reservationsOfSlot(filter: SlotReservationsFilter): Promise<{
+    readonly items: readonly ReservationDocument[]
+    readonly next: string | null
+  } | null>
+  reservationsOfUser(filter: UserReservationsFilter): Promise<{
+    readonly items: readonly ReservationDocument[]
+    readonly next: CreatedPosition | null
+  }>
   /** What `applied_commands` remembers of a command that is idempotent neither by id nor by state. */
   rememberedOutcome(commandId: string): Promise<CommandOutcome | null>
   /** Whether the command lies in `dead_letters`. */
   failed(commandId: string): Promise<boolean>
   /** Null before the partition's first command. */
-  progress(partition: number): Promise<{ readonly nextOffset: number } | null>
+  progress(id: PartitionId): Promise<{ readonly nextOffset: number } | null>
   /** Recomputed from the ledger; null for an unknown slot. */
   audit(slotId: string): Promise<AuditDocument | null>
   ping(): Promise<void>
+}
+
+export interface BookingReads {
+  booking(id: string): Promise<Stored<BookingDocument> | null>
 }
 
 /** Slots changed or a command was passed: who waits for it is woken. */
@@ -69,7 +119,7 @@ export interface ApiDeps {
   readonly log: CommandAppender
   readonly slots: SnapshotCache<SlotDocument>
   readonly arrivals: SlotArrivals
-  readonly reads: ReservationReads
+  readonly reads: ReservationReads & BookingReads
   readonly progress: ProgressView
   readonly waiting: Waiting
   readonly cursors: CursorCipher

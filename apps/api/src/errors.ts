@@ -34,6 +34,11 @@ const requestProblems = {
     title: 'The resource does not have this method',
     when: 'The `Allow` header lists the methods that it has.',
   },
+  'not-acceptable': {
+    status: 406,
+    title: 'There is no such form of this',
+    when: 'The `Accept` header allows none of the types that this resource has.',
+  },
   'request-timeout': {
     status: 408,
     title: 'The request took too long to arrive',
@@ -60,14 +65,18 @@ const rejectionProblems: Readonly<Record<RejectionCode, ProblemSpec>> = {
   'sold-out': {
     status: 409,
     title: 'Not enough units are left',
-    when: 'The quantity is more than what is available.',
+    when: 'The quantity is more than what is available. Ask for less, or join the waitlist if the slot has one.',
   },
   'slot-not-found': { status: 404, title: 'No such slot', when: 'No slot has this id.' },
-  'slot-closed': { status: 409, title: 'The slot is closed', when: 'An operator closed it.' },
+  'slot-closed': {
+    status: 409,
+    title: 'The slot is closed',
+    when: 'An operator closed it, or its `sales_close_at` has come. Take another slot; what is held can still be confirmed.',
+  },
   'sales-not-open': {
     status: 409,
     title: 'Sales are not open',
-    when: "It is before the slot's `sales_open_at` or after its `sales_close_at`.",
+    when: "It is before the slot's `sales_open_at`. Ask again from then on.",
   },
   'slot-exists': {
     status: 409,
@@ -77,7 +86,7 @@ const rejectionProblems: Readonly<Record<RejectionCode, ProblemSpec>> = {
   'capacity-in-use': {
     status: 409,
     title: 'More units are taken than the new capacity has',
-    when: 'Capacity and overbooking may not go below what is held and confirmed.',
+    when: 'Capacity and overbooking may not go below what is held and confirmed. Ask for more, or cancel some of it first.',
   },
   'reservation-not-found': {
     status: 404,
@@ -86,8 +95,48 @@ const rejectionProblems: Readonly<Record<RejectionCode, ProblemSpec>> = {
   },
   'not-cancellable': {
     status: 409,
-    title: 'The reservation cannot be cancelled',
-    when: 'It holds no units: it was rejected.',
+    title: 'This cannot be cancelled',
+    when: 'The reservation or booking has no units: it was rejected, or it has expired.',
+  },
+  'not-confirmable': {
+    status: 409,
+    title: 'This cannot be confirmed',
+    when: 'The reservation or booking is not held: it is pending or waitlisted, or it was rejected or cancelled.',
+  },
+  'hold-expired': {
+    status: 409,
+    title: 'The hold has expired',
+    when: 'The confirmation came at or after `expires_at`. A reservation may ask with `late` for what shall then be done.',
+  },
+  'refund-required': {
+    status: 409,
+    title: 'The hold has expired and cannot be had again',
+    when: 'What `late` asked for is not possible any more: give back what was paid.',
+  },
+  'limit-exceeded': {
+    status: 409,
+    title: 'More units than one user may have',
+    when: "With what the user holds, has confirmed and waits for it would be more than the slot's `max_per_user`. Ask for less, or cancel some of it first.",
+  },
+  'part-of-booking': {
+    status: 409,
+    title: 'The reservation belongs to a booking',
+    when: 'Only its booking (`booking_id`) confirms and cancels it.',
+  },
+  'booking-not-found': {
+    status: 404,
+    title: 'No such booking',
+    when: 'The writer of its partition knows no booking of this id.',
+  },
+  'booking-timed-out': {
+    status: 409,
+    title: 'The slots did not all answer in time',
+    when: 'The booking was given up and what it had is released. Try again.',
+  },
+  'not-over-yet': {
+    status: 409,
+    title: 'This is not over for long enough',
+    when: 'No route answers it: only `./ironsys retention` meets it, and leaves what ended fewer days ago than it was told to keep.',
   },
   'idempotency-key-reused': {
     status: 422,

@@ -2,7 +2,7 @@
 import type { Logger } from '@ironsys/telemetry'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import type { ProblemCode } from './errors.ts'
-import { type Problem, ProblemError, pathOf, sendProblem, statusOf } from './problem.ts'
+import { type Problem, ProblemError, sendProblem, statusOf } from './problem.ts'
 
 /** Every error that a handler throws becomes a problem document; faults of ours are logged. */
 export function answerFailures(app: FastifyInstance, logger: Logger): void {
@@ -36,9 +36,12 @@ export function problemOfError(error: FastifyError | ProblemError): Problem | nu
   return status >= 400 && status < 500 ? { code: 'bad-request' } : null
 }
 
-/** The cause of a 5xx, for the operator only. An outage of the log is one line here and a metric. */
+/**
+ * The cause of a 5xx, for the operator only, under the route's pattern: a path may name a user. An outage of the log
+ * is one line here and a metric.
+ */
 function logFailure(logger: Logger, request: FastifyRequest, error: Error): void {
-  const fields = { request_id: request.id, method: request.method, path: pathOf(request.url) }
+  const fields = { request_id: request.id, method: request.method, route: request.routeOptions.url ?? 'none' }
   if (error instanceof ProblemError)
     logger.warn({ ...fields, code: error.problem.code, err: error.cause }, 'refused')
   else logger.error({ ...fields, err: error }, 'unexpected error')

@@ -6,8 +6,13 @@ import {
   readProgress,
   type SnapshotCache,
 } from '@ironsys/cache'
-import { redisNames, type SlotDocument, slotDocumentSchema, topics } from '@ironsys/contracts'
-import { readOutcome } from '@ironsys/reservations'
+import {
+  commandTopics,
+  readOutcome,
+  redisNames,
+  type SlotDocument,
+  slotDocumentSchema,
+} from '@ironsys/contracts'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
 import { type Arrivals, createArrivals } from './arrivals.ts'
 import type { Config } from './config.ts'
@@ -55,7 +60,12 @@ export async function connectLive({
     nowMs,
     observe: cacheObserver(metrics),
   })
-  const progress = createProgressView({ partitions: config.PARTITIONS, read: reads.progress, nowMs })
+  const progress = createProgressView({
+    topics: commandTopics,
+    partitions: config.PARTITIONS,
+    read: reads.progress,
+    nowMs,
+  })
   const waiting = createWaiting(instanceId, replyObserver(metrics))
   const arrivals = createArrivals()
   await progress.load()
@@ -67,8 +77,10 @@ export async function connectLive({
   }
   /** What was announced while nobody listened. The rates come with it; the store has only the offsets. */
   const catchUp = async () => {
-    const published = await readProgress(redis, topics.reservationCommands, config.PARTITIONS)
-    for (const each of published) progress.apply(each)
+    for (const topic of commandTopics) {
+      const published = await readProgress(redis, topic, config.PARTITIONS)
+      for (const each of published) progress.apply(each)
+    }
   }
   const subscriber = createLiveSubscriber<SlotDocument>({
     redis: connectRedis(config.REDIS_URL, { name: 'api-live', logger }),
@@ -85,9 +97,7 @@ export async function connectLive({
         else waiting.deliver(to, read)
       }
     },
-    onProgress: (published) => {
-      if (published.topic === topics.reservationCommands) progress.apply(published)
-    },
+    onProgress: progress.apply,
     onLost: () => setLive(false),
     onRestored: () => {
       setLive(true)

@@ -1,7 +1,8 @@
 /** For tests: everything the edge stands on, in memory, with the real decider as its worker. */
+import { commandTopics } from '@ironsys/contracts'
 import type { PartitionId } from '@ironsys/engine'
 import { slotDocument } from '@ironsys/reservations'
-import { createLogger, createMetrics } from '@ironsys/telemetry'
+import { createLogger, createMetrics, type LoggerOptions } from '@ironsys/telemetry'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { createArrivals } from './arrivals.ts'
@@ -9,13 +10,18 @@ import { createCursorCipher } from './cursor.ts'
 import type { ApiDeps, DependencyName, DependencyState } from './deps.ts'
 import { createIdentity } from './identity.ts'
 import { createMemoryCache, type MemoryCache } from './memory-cache.ts'
-import { createMemoryStore, type MemoryRecord, type MemoryStore, memoryReads } from './memory-store.ts'
+import type { MemoryRecord } from './memory-domain.ts'
+import { createMemoryStore, type MemoryStore, memoryReads } from './memory-store.ts'
+import { problemContentType } from './problem.ts'
 import { createProgressView } from './progress.ts'
+import { problemsOf, routeList } from './routes.ts'
 import { createWaiting } from './waiting.ts'
 
 /** What a test may turn. */
 interface Controls {
   readonly records: MemoryRecord[]
+  /** By how much the log's clock is ahead of one millisecond per record. */
+  skippedMs: number
   readonly closing: AbortController
   readonly health: { states: Record<DependencyName, DependencyState>; draining: boolean }
   /** What the next appends throw; after the append has happened when `afterwards`. */
@@ -26,6 +32,8 @@ interface Controls {
   eager: boolean
   /** How often the store was asked. */
   reads: number
+  /** Problems that were answered by a route that does not list them: the app's close fails when there are any. */
+  readonly undocumented: Set<string>
 }
 
 export interface MemoryWorld extends Controls {
@@ -34,8 +42,8 @@ export interface MemoryWorld extends Controls {
   readonly cache: MemoryCache
   /** Whether Redis carries replies, progress and snapshots. */
   setLive(live: boolean): void
-  /** The worker decides all that was appended. */
-  decideAll(): void
+  /** The worker decides what was appended and what follows from it, at most `limit` records. */
+  decideAll(limit?: number): void
   /** The worker finds the command unreadable. */
   bury(commandId: string): void
 }
@@ -46,6 +54,7 @@ const START_MS = Date.parse('2026-03-01T12:00:00.000Z')
 
 export interface MemoryOptions {
   readonly clusterId?: string
+  readonly log?: Partial<LoggerOptions>
   readonly cursorKeys?: readonly [
     { readonly kid: string; readonly key: Buffer },
     ...{ readonly kid: string; readonly key: Buffer }[],
@@ -53,12 +62,13 @@ export interface MemoryOptions {
 }
 
 export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
-  const store = createMemoryStore()
+  const store = createMemoryStore(PARTITIONS)
   const cache = createMemoryCache(store)
   const arrivals = createArrivals()
   const controls = createControls()
   const deps = createDeps(controls, store, cache, arrivals, options, () => world.decideAll())
   const app = buildApp(deps, { partitions: PARTITIONS, instanceId: 'test', slowRequestMs: 1000, logOneOf: 0 })
+  watchProblems(app, controls.undocumented)
   const { progress, waiting } = deps
   let live = false
   const world: MemoryWorld = Object.assign(controls, {
@@ -70,16 +80,22 @@ export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
       progress.setLive(now)
       waiting.setLive(now)
     },
-    decideAll() {
-      for (const { slot, record, replyTo, outcome } of store.decideAll(controls.records)) {
+    decideAll(limit = Number.POSITIVE_INFINITY) {
+      let decided = 0
+      // What follows from a decision is in the log before the next one is looked at.
+      for (const record of controls.records) {
+        if (store.isDecided(record)) continue
+        if (decided++ === limit) return
+        const { slots, replies, commands } = store.decide(record)
+        for (const { topic, partition, key, value } of commands)
+          append(controls, { topic, partition }, key, value)
         if (!live) continue
-        if (slot !== null) {
+        for (const slot of slots) {
           cache.apply([{ key: slot.id, epoch: 1, version: slot.version, document: slotDocument(slot) }])
           arrivals.announced([slot.id])
         }
-        const { partition, offset } = record
-        progress.apply({ topic: 'reservations.commands', partition, nextOffset: offset + 1, perSecond: 500 })
-        if (replyTo !== undefined) waiting.deliver(replyTo, outcome)
+        progress.apply({ ...record, nextOffset: record.offset + 1, perSecond: 500 })
+        for (const { to, outcome } of replies) waiting.deliver(to, outcome)
       }
     },
     bury: (commandId: string) => void store.buried.add(commandId),
@@ -88,15 +104,31 @@ export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
   return world
 }
 
+function watchProblems(app: FastifyInstance, undocumented: Set<string>): void {
+  app.addHook('onSend', async ({ is404, routeOptions }, reply, payload) => {
+    const method = routeOptions.method === 'HEAD' ? 'GET' : routeOptions.method
+    const route = routeList.find((each) => each.url === routeOptions.url && each.method === method)
+    const isProblem = reply.getHeader('content-type') === problemContentType
+    if (is404 || route === undefined || !isProblem || typeof payload !== 'string') return
+    const { code } = JSON.parse(payload)
+    if (!problemsOf(route).includes(code)) undocumented.add(`${method} ${routeOptions.url}: ${code}`)
+  })
+  app.addHook('onClose', async () => {
+    if (undocumented.size > 0) throw new Error(`undocumented problems: ${[...undocumented].join(', ')}`)
+  })
+}
+
 function createControls(): Controls {
   return {
     records: [],
+    skippedMs: 0,
     closing: new AbortController(),
     health: { states: { postgres: 'up', redis: 'up', kafka: 'up' }, draining: false },
     fault: null,
     outage: null,
     eager: false,
     reads: 0,
+    undocumented: new Set(),
   }
 }
 
@@ -120,7 +152,12 @@ function createDeps(
     slots: cache,
     arrivals,
     reads,
-    progress: createProgressView({ partitions: PARTITIONS, read: reads.progress, nowMs }),
+    progress: createProgressView({
+      topics: commandTopics,
+      partitions: PARTITIONS,
+      read: reads.progress,
+      nowMs,
+    }),
     waiting: createWaiting('test', () => undefined),
     cursors: createCursorCipher(
       options.cursorKeys ?? [{ kid: 'a', key: Buffer.alloc(32, 1) }],
@@ -130,23 +167,28 @@ function createDeps(
     health: { dependencies: () => health.states, draining: () => health.draining },
     closing: closing.signal,
     metrics: createMetrics('api'),
-    logger: createLogger({ name: 'api', level: 'silent' }),
+    logger: createLogger({ name: 'api', level: 'silent', ...options.log }),
     nowMs,
   }
 }
 
 function createLog(controls: Controls, decideAll: () => void): ApiDeps['log'] {
-  const { records } = controls
   return {
-    async append({ partition }: PartitionId, key: string, value: string) {
+    async append(id: PartitionId, key: string, value: string) {
       const { fault } = controls
       if (fault !== null && !fault.afterwards) throw fault.error
-      const offset = records.filter((record) => record.partition === partition).length
-      const timeMs = START_MS + records.length
-      records.push({ partition, offset, timeMs, key, value })
+      const appended = append(controls, id, key, value)
       if (fault !== null) throw fault.error
       if (controls.eager) decideAll()
-      return { offset, timeMs }
+      return appended
     },
   }
+}
+
+function append({ records, skippedMs }: Controls, id: PartitionId, key: string, value: string) {
+  const { topic, partition } = id
+  const offset = records.filter((record) => record.topic === topic && record.partition === partition).length
+  const timeMs = START_MS + skippedMs + records.length
+  records.push({ topic, partition, offset, timeMs, key, value })
+  return { offset, timeMs }
 }

@@ -1,13 +1,19 @@
 /** The OpenAPI 3.1 document, built from the table of routes and the zod schemas. Its order is stable. */
 import {
+  acceptedBookingSchema,
   acceptedCommandSchema,
   acceptedReservationSchema,
   auditDocumentSchema,
+  bookingDocumentSchema,
+  bookRequestSchema,
+  confirmBookingRequestSchema,
+  confirmRequestSchema,
   createSlotRequestSchema,
   healthSchema,
   limits,
   problemSchema,
   reservationDocumentSchema,
+  reservationPageSchema,
   reserveBatchAnswerSchema,
   reserveBatchRequestSchema,
   reserveRequestSchema,
@@ -18,7 +24,8 @@ import {
 } from '@ironsys/contracts'
 import { z } from 'zod'
 import { type ProblemCode, problemTable } from './errors.ts'
-import { problemsOf, type RequestHeader, type RouteSpec, routeList } from './routes.ts'
+import type { RequestHeader, RouteAnswer, RouteSpec } from './route-spec.ts'
+import { problemsOf, routeList } from './routes.ts'
 
 type Json = Record<string, unknown>
 
@@ -27,15 +34,21 @@ const requestNames = new Map<z.ZodType, string>([
   [updateSlotRequestSchema, 'UpdateSlotRequest'],
   [reserveRequestSchema, 'ReserveRequest'],
   [reserveBatchRequestSchema, 'ReserveBatchRequest'],
+  [confirmRequestSchema, 'ConfirmRequest'],
+  [bookRequestSchema, 'BookRequest'],
+  [confirmBookingRequestSchema, 'ConfirmBookingRequest'],
 ])
 
 const answerNames = new Map<z.ZodType, string>([
+  [acceptedBookingSchema, 'AcceptedBooking'],
   [acceptedCommandSchema, 'AcceptedCommand'],
   [acceptedReservationSchema, 'AcceptedReservation'],
   [auditDocumentSchema, 'Audit'],
+  [bookingDocumentSchema, 'Booking'],
   [healthSchema, 'Health'],
   [problemSchema, 'Problem'],
   [reservationDocumentSchema, 'Reservation'],
+  [reservationPageSchema, 'ReservationPage'],
   [reserveBatchAnswerSchema, 'ReserveBatchAnswer'],
   [slotDocumentSchema, 'Slot'],
   [slotPageSchema, 'SlotPage'],
@@ -51,6 +64,10 @@ const headerParameters: Readonly<Record<RequestHeader, Json>> = {
   Prefer: {
     description: `\`wait=N\`: wait up to N seconds (1–${limits.waitSecondsMax}) for the decision.`,
     schema: { type: 'string', examples: ['wait=10'] },
+  },
+  Accept: {
+    description: 'The form of the answer.',
+    schema: { type: 'string', examples: ['text/csv'] },
   },
   'If-None-Match': {
     description: 'The `ETag` of an earlier answer: 304 when it is still the current version.',
@@ -71,6 +88,7 @@ export function openApiDocument(): Json {
     tags: [
       { name: 'slots', description: 'What can be reserved.' },
       { name: 'reservations', description: 'Who has it.' },
+      { name: 'bookings', description: 'Several slots or none.' },
       { name: 'operations', description: 'Whether it works.' },
     ],
     paths: pathsOf(routeList),
@@ -103,7 +121,7 @@ function operation(route: RouteSpec): Json {
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
       requestBody: {
-        required: true,
+        required: route.bodyOptional !== true,
         content: { 'application/json': { schema: schemaOf(body, requestNames) } },
       },
     }),
@@ -112,20 +130,15 @@ function operation(route: RouteSpec): Json {
 }
 
 function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'): Json[] {
-  return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
-    name,
-    in: place,
-    required: place === 'path',
-    schema: jsonSchema(z.optional(field), 'output'),
-  }))
+  return Object.entries(schema?.shape ?? {}).map(([name, field]) => {
+    const { description, ...rest } = jsonSchema(z.optional(field), 'output')
+    return { name, in: place, required: place === 'path', description, schema: rest }
+  })
 }
 
 function responsesOf(route: RouteSpec): Json {
   const responses: Record<string, Json> = {}
-  for (const [status, { description, schema }] of Object.entries(route.answers)) {
-    const content = schema && { content: { 'application/json': { schema: schemaOf(schema, answerNames) } } }
-    responses[status] = { description, ...content }
-  }
+  for (const [status, answer] of Object.entries(route.answers)) responses[status] = answerResponse(answer)
   const byStatus = Map.groupBy(problemsOf(route), (code) => problemTable[code].status)
   for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
     const problem = problemResponse(codes)
@@ -133,6 +146,13 @@ function responsesOf(route: RouteSpec): Json {
     responses[status] = answer === undefined ? problem : { ...problem, ...answer }
   }
   return responses
+}
+
+function answerResponse({ description, schema, otherType }: RouteAnswer): Json {
+  if (schema === undefined) return { description }
+  const json = { 'application/json': { schema: schemaOf(schema, answerNames) } }
+  const other = otherType === undefined ? {} : { [otherType]: { schema: { type: 'string' } } }
+  return { description, content: { ...json, ...other } }
 }
 
 function problemResponse(codes: readonly ProblemCode[]): Json {

@@ -50,6 +50,23 @@ test('every route is there, with all the statuses it may answer', () => {
   expect(new Set(ids).size).toBe(ids.length)
 })
 
+/** Every field in the schema that is not told, as a path. */
+function untold(schema: unknown, path: string): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  const fields = 'properties' in schema ? Object.entries(schema.properties ?? {}) : []
+  const own = fields.filter(([, field]) => !field.description).map(([name]) => `${path}.${name}`)
+  return [...own, ...Object.entries(schema).flatMap(([name, inner]) => untold(inner, `${path}.${name}`))]
+}
+
+test('every field and every parameter says what it means', () => {
+  expect(untold(document.components.schemas, '')).toEqual([])
+  for (const [path, operations] of Object.entries(openApiDocument().paths ?? {})) {
+    expect(untold(operations, path)).toEqual([])
+    for (const { parameters = [] } of Object.values<{ parameters?: { description?: string }[] }>(operations))
+      for (const parameter of parameters) expect(parameter).toHaveProperty('description', expect.any(String))
+  }
+})
+
 test('every reference leads somewhere', () => {
   const names = [...JSON.stringify(openApiDocument()).matchAll(/#\/components\/schemas\/(\w+)/g)].map(
     ([, name]) => name,

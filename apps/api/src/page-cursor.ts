@@ -1,19 +1,49 @@
 /** The place after which the next page begins. Not secret: it says what the page before it said. */
-import type { PagePosition } from './deps.ts'
 import { ProblemError } from './problem.ts'
 
-const positionPattern =
-  /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z) ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/
+/** In the order of a time, then of ids. */
+export interface TimePosition {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly time: string
+  readonly id: string
+}
 
-export function encodePagePosition({ startTime, id }: PagePosition): string {
-  return Buffer.from(`${startTime} ${id}`).toString('base64url')
+const id = '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
+const idPattern = new RegExp(`^${id}$`)
+const timePattern = new RegExp(`^(\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z) ${id}$`)
+
+export function encodeTimePosition({ time, id }: TimePosition): string {
+  return encode(`${time} ${id}`)
 }
 
 /** Throws `invalid-cursor`. */
-export function decodePagePosition(cursor: string): PagePosition {
-  const [, startTime, id] = positionPattern.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? []
-  if (startTime !== undefined && id !== undefined && !Number.isNaN(Date.parse(startTime)))
-    return { startTime, id }
+export function decodeTimePosition(cursor: string): TimePosition {
+  const [, time, id] = timePattern.exec(decode(cursor)) ?? []
+  if (time !== undefined && id !== undefined && !Number.isNaN(Date.parse(time))) return { time, id }
+  throw invalidCursor()
+}
+
+/** In the order of ids. */
+export function encodeIdPosition(id: string): string {
+  return encode(id)
+}
+
+/** Throws `invalid-cursor`. */
+export function decodeIdPosition(cursor: string): string {
+  const [id] = idPattern.exec(decode(cursor)) ?? []
+  if (id !== undefined) return id
+  throw invalidCursor()
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64url')
+}
+
+function decode(cursor: string): string {
+  return Buffer.from(cursor, 'base64url').toString('latin1')
+}
+
+export function invalidCursor(): ProblemError {
   const errors = [{ in: 'query', pointer: '/cursor', detail: 'is not the next_cursor of a page' }] as const
-  throw new ProblemError({ code: 'invalid-cursor', errors })
+  return new ProblemError({ code: 'invalid-cursor', errors })
 }

@@ -30,6 +30,7 @@ test.each([
 
 describe('cursors', () => {
   const place: LogPlace = {
+    topic: 'bookings.commands',
     partition: 11,
     offset: 2 ** 40 + 5,
     timeMs: 1_780_000_000_123,
@@ -95,9 +96,11 @@ describe('ids', () => {
 
 describe('progress', () => {
   const TOPIC = 'reservations.commands'
+  const at = (partition: number, offset: number) => ({ topic: TOPIC, partition, offset })
   function createView() {
     const world = { nowMs: 0, stored: 0, reads: 0 }
     const view = createProgressView({
+      topics: [TOPIC, 'other'],
       partitions: 2,
       nowMs: () => world.nowMs,
       read: async () => {
@@ -113,31 +116,32 @@ describe('progress', () => {
     view.setLive(true)
     view.apply({ topic: TOPIC, partition: 1, nextOffset: 100, perSecond: 5000 })
     view.apply({ topic: TOPIC, partition: 1, nextOffset: 90, perSecond: 5000 })
-    expect(view.queue(1, 149)).toEqual({ position: 49, eta_ms: 10 })
-    expect(view.queue(1, 3)).toEqual({ position: 0, eta_ms: 1 })
-    expect(view.queue(7, 3)).toEqual({ position: null, eta_ms: null })
+    expect(view.queue(at(1, 149))).toEqual({ position: 49, eta_ms: 10 })
+    expect(view.queue(at(1, 3))).toEqual({ position: 0, eta_ms: 1 })
+    expect(view.queue(at(7, 3))).toEqual({ position: null, eta_ms: null })
+    expect(view.queue({ ...at(1, 149), topic: 'other' })).toEqual({ position: 149, eta_ms: 150 })
   })
 
   test('while it is announced the store is left alone; after a silence it is asked', async () => {
     const { world, view } = createView()
     view.setLive(true)
     view.apply({ topic: TOPIC, partition: 0, nextOffset: 5, perSecond: 1 })
-    expect(await view.passed(0, 5)).toBe(false)
+    expect(await view.passed(at(0, 5))).toBe(false)
     expect(world.reads).toBe(0)
     world.nowMs += progressLimits.silenceMs
     world.stored = 6
-    expect(await view.passed(0, 5)).toBe(true)
+    expect(await view.passed(at(0, 5))).toBe(true)
     expect(world.reads).toBe(1)
   })
 
   test('without announcements the store is asked, by one reader at a time and not all the time', async () => {
     const { world, view } = createView()
-    await Promise.all([view.passed(0, 5), view.passed(0, 5), view.passed(0, 6)])
-    await view.passed(0, 5)
+    await Promise.all([view.passed(at(0, 5)), view.passed(at(0, 5)), view.passed(at(0, 6))])
+    await view.passed(at(0, 5))
     expect(world.reads).toBe(1)
     world.nowMs += progressLimits.storeReadMs
     world.stored = 6
-    expect(await view.passed(0, 5)).toBe(true)
+    expect(await view.passed(at(0, 5))).toBe(true)
   })
 
   test('a wait ends with the announcement, with its time, or with the client', async () => {
@@ -146,10 +150,10 @@ describe('progress', () => {
     view.apply({ topic: TOPIC, partition: 0, nextOffset: 5, perSecond: 1 })
     const gone = new AbortController()
     const [passes, leaves] = [
-      view.waitPassed(0, 5, 5000, new AbortController().signal),
-      view.waitPassed(0, 9, 5000, gone.signal),
+      view.waitPassed(at(0, 5), 5000, new AbortController().signal),
+      view.waitPassed(at(0, 9), 5000, gone.signal),
     ]
-    expect(await view.waitPassed(0, 9, 0, gone.signal)).toBe(false)
+    expect(await view.waitPassed(at(0, 9), 0, gone.signal)).toBe(false)
     view.apply({ topic: TOPIC, partition: 0, nextOffset: 6, perSecond: 1 })
     gone.abort()
     expect([await passes, await leaves]).toEqual([true, false])

@@ -1,5 +1,5 @@
 /** Problem documents (RFC 9457): how they are made and sent. */
-import type { ProblemDocument } from '@ironsys/contracts'
+import type { ProblemDocument, SlotId } from '@ironsys/contracts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type ProblemCode, problemTable } from './errors.ts'
 
@@ -11,6 +11,8 @@ export interface Problem {
   readonly errors?: readonly FieldError[] | undefined
   /** What the problem is about, where it has an id. */
   readonly id?: string | undefined
+  /** Of a booking: the slot that could not be had. */
+  readonly failedSlotId?: SlotId | undefined
   /** With `outcome-unknown`: what to repeat the request with. */
   readonly idempotencyKey?: string | undefined
   /** Whole seconds, for `Retry-After`. */
@@ -43,6 +45,7 @@ export function problemDocument(problem: Problem, requestId?: string, instance?:
     code: problem.code,
     ...(requestId !== undefined && { request_id: requestId }),
     ...(problem.id !== undefined && { id: problem.id }),
+    ...(problem.failedSlotId !== undefined && { failed_slot_id: problem.failedSlotId }),
     ...(problem.idempotencyKey !== undefined && { idempotency_key: problem.idempotencyKey }),
     ...(problem.errors !== undefined && { errors: [...problem.errors] }),
   }

@@ -3,6 +3,12 @@
  * announcements do not arrive. It never goes back, so it may be behind the truth and is never ahead of it.
  */
 import type { PublishedProgress, Queue } from '@ironsys/contracts'
+import type { PartitionId } from '@ironsys/engine'
+
+/** A command in the log. */
+export interface CommandPlace extends PartitionId {
+  readonly offset: number
+}
 
 export interface ProgressView {
   /** Takes over an announcement. */
@@ -10,19 +16,21 @@ export interface ProgressView {
   /** Whether announcements arrive. While they do not, the store is asked where an answer depends on it. */
   setLive(live: boolean): void
   /** Where a command stands in its queue, from memory alone. */
-  queue(partition: number, offset: number): Queue
-  /** Whether the command at `offset` is decided. Throws when that is not known and the store cannot be asked. */
-  passed(partition: number, offset: number): Promise<boolean>
+  queue(place: CommandPlace): Queue
+  /** Whether the command is decided. Throws when that is not known and the store cannot be asked. */
+  passed(place: CommandPlace): Promise<boolean>
   /** Resolves to what {@link passed} says once it is true, after `timeoutMs`, or when `signal` aborts. */
-  waitPassed(partition: number, offset: number, timeoutMs: number, signal: AbortSignal): Promise<boolean>
+  waitPassed(place: CommandPlace, timeoutMs: number, signal: AbortSignal): Promise<boolean>
   /** Reads every partition from the store: at the start, so that positions are right from the first command on. */
   load(): Promise<void>
 }
 
 export interface ProgressDeps {
+  readonly topics: readonly string[]
+  /** Of each topic. */
   readonly partitions: number
   /** The store's `partition_progress`; null before a partition's first command. */
-  readonly read: (partition: number) => Promise<{ readonly nextOffset: number } | null>
+  readonly read: (id: PartitionId) => Promise<{ readonly nextOffset: number } | null>
   readonly nowMs: () => number
 }
 
@@ -46,39 +54,41 @@ interface PartitionView {
   readonly waiters: Set<{ readonly offset: number; readonly wake: () => void }>
 }
 
-export function createProgressView({ partitions, read, nowMs }: ProgressDeps): ProgressView {
-  const views = Array.from({ length: partitions }, emptyView)
+export function createProgressView({ topics, partitions, read, nowMs }: ProgressDeps): ProgressView {
+  const views = new Map(topics.map((topic) => [topic, Array.from({ length: partitions }, emptyView)]))
+  const viewOf = ({ topic, partition }: PartitionId) => views.get(topic)?.[partition]
   let live = false
   let waiting = 0
 
-  async function readStore(view: PartitionView, partition: number): Promise<void> {
-    const row = await read(partition)
+  async function readStore(view: PartitionView, id: PartitionId): Promise<void> {
+    const row = await read(id)
     view.readAtMs = nowMs()
     view.heardAtMs = view.readAtMs
     if (row !== null) advance(view, row.nextOffset)
   }
 
-  function refresh(view: PartitionView, partition: number): Promise<void> {
+  function refresh(view: PartitionView, id: PartitionId): Promise<void> {
     if (view.reading === null && nowMs() - view.readAtMs < progressLimits.storeReadMs)
       return Promise.resolve()
-    view.reading ??= readStore(view, partition).finally(() => {
+    view.reading ??= readStore(view, id).finally(() => {
       view.reading = null
     })
     return view.reading
   }
 
-  async function passed(partition: number, offset: number): Promise<boolean> {
-    const view = views[partition]
+  async function passed(place: CommandPlace): Promise<boolean> {
+    const { offset } = place
+    const view = viewOf(place)
     if (view === undefined) return false
     const sure = live && nowMs() - view.heardAtMs < progressLimits.silenceMs
-    if (view.nextOffset <= offset && !sure) await refresh(view, partition)
+    if (view.nextOffset <= offset && !sure) await refresh(view, place)
     return view.nextOffset > offset
   }
 
   return {
     passed,
-    apply({ partition, nextOffset, perSecond }) {
-      const view = views[partition]
+    apply({ nextOffset, perSecond, ...id }) {
+      const view = viewOf(id)
       if (view === undefined) return
       Object.assign(view, { perSecond, heardAtMs: nowMs() })
       advance(view, nextOffset)
@@ -86,28 +96,30 @@ export function createProgressView({ partitions, read, nowMs }: ProgressDeps): P
     setLive(now) {
       live = now
     },
-    queue(partition, offset) {
-      const view = views[partition]
+    queue(place) {
+      const view = viewOf(place)
       if (view === undefined) return { position: null, eta_ms: null }
-      if (!live) refresh(view, partition).catch(() => undefined)
-      return queueOf(view, offset)
+      if (!live) refresh(view, place).catch(() => undefined)
+      return queueOf(view, place.offset)
     },
-    async waitPassed(partition, offset, timeoutMs, signal) {
-      const view = views[partition]
-      if (view === undefined || waiting >= progressLimits.waiters) return passed(partition, offset)
+    async waitPassed(place, timeoutMs, signal) {
+      const view = viewOf(place)
+      if (view === undefined || waiting >= progressLimits.waiters) return passed(place)
       const untilMs = nowMs() + timeoutMs
-      while (!(await passed(partition, offset)) && !signal.aborted) {
+      while (!(await passed(place)) && !signal.aborted) {
         const leftMs = untilMs - nowMs()
         if (leftMs <= 0) return false
         waiting++
         // Also while announcements arrive the wait is cut: whether they do may change under it.
-        await moved(view, offset, Math.min(leftMs, progressLimits.storeReadMs * 2), signal)
+        await moved(view, place.offset, Math.min(leftMs, progressLimits.storeReadMs * 2), signal)
         waiting--
       }
       return !signal.aborted
     },
     async load() {
-      for (const [partition, view] of views.entries()) await readStore(view, partition)
+      for (const [topic, partitionViews] of views) {
+        for (const [partition, view] of partitionViews.entries()) await readStore(view, { topic, partition })
+      }
     },
   }
 }

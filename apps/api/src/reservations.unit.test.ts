@@ -83,7 +83,7 @@ test('the command goes to the partition of its id, under its slot as key', async
   expect(record?.partition).toBe(partitionOfId(body.id, PARTITIONS))
   expect(record?.key).toBe(SLOT)
   expect(JSON.parse(record?.value ?? '')).toEqual({
-    v: 1,
+    v: 2,
     id: body.id,
     type: 'reserve',
     slot_id: SLOT,

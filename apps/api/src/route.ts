@@ -2,7 +2,14 @@
 import type { CounterCell } from '@ironsys/telemetry'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps, ApiOptions } from './deps.ts'
-import type { RouteSpec } from './routes.ts'
+import type { RouteSpec } from './route-spec.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** No body is the same as an empty object. */
+    bodyOptional?: boolean
+  }
+}
 
 export type Observe = (request: FastifyRequest, reply: FastifyReply) => void
 
@@ -22,12 +29,19 @@ export function routeOptions(context: RouteContext, spec: RouteSpec) {
       ...(spec.query && { querystring: spec.query }),
       ...(spec.body && { body: spec.body }),
     },
+    config: { bodyOptional: spec.bodyOptional === true },
+    ...(spec.bodyOptional === true && { preValidation: fillBody }),
     ...(spec.bodyLimitBytes !== undefined && { bodyLimit: spec.bodyLimitBytes }),
     onResponse: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
       observe(request, reply)
       done()
     },
   }
+}
+
+function fillBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.body ??= {}
+  done()
 }
 
 /** Counts an answer under its route's pattern, with cells bound once, and logs it when it is worth a line. */

@@ -1,19 +1,20 @@
 /** One API process: the public server and the operations port on real Kafka, Postgres and Redis. */
 import { hash, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createBookingReads } from '@ironsys/bookings'
 import { connectRedis, redisReady } from '@ironsys/cache'
-import { topics } from '@ironsys/contracts'
-import { createDeadLetters, type DeadLetters, redriveLimits } from '@ironsys/dead-letters'
+import { commandTopics, topics } from '@ironsys/contracts'
+import { createDeadLetters, type DeadLetters, homePartition, redriveLimits } from '@ironsys/dead-letters'
 import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
 import { type Closers, listenFault, openService, type Service } from '@ironsys/lifecycle'
 import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
-import { createReservationReads, homePartition } from '@ironsys/reservations'
+import { createReservationReads, type RunStatement } from '@ironsys/reservations'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createCursorCipher } from './cursor.ts'
-import type { ApiDeps, DependencyName, DependencyState, ReservationReads } from './deps.ts'
+import type { ApiDeps, DependencyName, DependencyState } from './deps.ts'
 import { startHealthProbes } from './health-probes.ts'
 import { createIdentity } from './identity.ts'
 import { connectLive } from './live.ts'
@@ -141,9 +142,8 @@ async function connectParts({ config, metrics, logger, closers, instanceId, clie
     readOnly: true,
   })
   closers.add(() => pool.end())
-  const reads: ReservationReads = createReservationReads(
-    async (statement) => (await queryAll(pool, [statement]))[0] ?? [],
-  )
+  const run: RunStatement = async (statement) => (await queryAll(pool, [statement]))[0] ?? []
+  const reads: ApiDeps['reads'] = { ...createReservationReads(run), ...createBookingReads(run) }
   await reads.ping()
 
   const admin = createLogAdmin(kafka)
@@ -175,7 +175,8 @@ function connectDeadLetters(
   closers.add(() => pool.end())
   const log = createCommandProducer({ brokers: KAFKA_BROKERS, clientId, logger }, redriveLimits)
   closers.add(() => log.close())
-  return createDeadLetters({ pool, log, homePartition: (value) => homePartition(value, PARTITIONS) })
+  const home = (topic: string, value: Buffer) => homePartition(topic, value, PARTITIONS)
+  return createDeadLetters({ pool, log, homePartition: home })
 }
 
 /** The log is the one that the database belongs to, and the id key the one its ids were made with. */
@@ -184,8 +185,9 @@ async function checkLog(
   config: Config,
   pool: ReturnType<typeof createPool>,
 ): Promise<string> {
-  const topic = topics.reservationCommands
-  const log = await requireTopic(admin, topic, config.PARTITIONS)
+  const partitionCount = config.PARTITIONS
+  const { clusterId } = await requireTopic(admin, topics.reservationCommands, partitionCount)
+  for (const topic of commandTopics) await requireTopic(admin, topic, partitionCount)
   const idKeyFingerprint = hash('sha256', `ironsys id key ${config.ID_KEY.toString('hex')}`, 'hex').slice(
     0,
     32,
@@ -196,8 +198,9 @@ async function checkLog(
   } finally {
     await writing.end()
   }
-  const { clusterId, partitions } = log
-  await checkDeployment(pool, { topic, clusterId, partitionCount: partitions, idKeyFingerprint })
+  for (const topic of commandTopics) {
+    await checkDeployment(pool, { topic, clusterId, partitionCount, idKeyFingerprint })
+  }
   return clusterId
 }
 

@@ -5,20 +5,22 @@ import {
   metadataFault,
   partitionOfKey,
   type SlotParams,
+  topics,
   type UpdateSlotRequest,
 } from '@ironsys/contracts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { changeSubmission, submitChange } from './changes.ts'
 import { acceptedCommand, createCommands, type Submission, sendPrivate } from './commands.ts'
 import { bodyHash, callerOf, idempotencyKeyOf } from './identity.ts'
-import { createSlotOutcome, updateSlotOutcome } from './outcomes.ts'
+import { createSlotOutcome, rememberedOutcome } from './outcomes.ts'
 import { invalid, sendProblem } from './problem.ts'
 import { type RouteContext, routeOptions } from './route.ts'
 import { routes } from './routes.ts'
 import { utcTime } from './times.ts'
 
 export function slotCommandRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { deps, options } = context
-  const commands = createCommands(deps, options)
+  const { deps } = context
+  const commands = createCommands(deps)
 
   app.route<{ Body: CreateSlotRequest }>({
     ...routeOptions(context, routes.createSlot),
@@ -48,20 +50,16 @@ export function slotCommandRoutes(app: FastifyInstance, context: RouteContext): 
 
   app.route<{ Params: SlotParams; Body: UpdateSlotRequest }>({
     ...routeOptions(context, routes.updateSlot),
-    handler: async (request, reply) => {
+    handler: (request, reply) => {
       const { id } = request.params
       const submission = updateSubmission(context, request, id, request.body)
-      const { place, outcome } = await commands.submit(submission, request, reply, () =>
-        updateSlotOutcome(deps, submission.id, submission.command.body_hash),
-      )
-      if (outcome !== null) return sendSlotOutcome(request, reply, id, outcome, 200)
-      const message = 'Slot change accepted and queued for processing'
-      return sendPrivate(
-        reply,
-        202,
-        `/slots/${id}`,
-        acceptedCommand(commands, submission, place, request, message),
-      )
+      return submitChange(commands, request, reply, {
+        submission,
+        url: `/slots/${id}`,
+        message: 'Slot change accepted and queued for processing',
+        askStore: () => rememberedOutcome(deps, submission.id, submission.bodyHash),
+        send: (outcome) => sendSlotOutcome(request, reply, id, outcome, 200),
+      })
     },
   })
 }
@@ -70,7 +68,8 @@ type SlotContent = Omit<CreateSlotRequest, 'id' | 'idempotency_key'>
 
 /** Checks what a schema cannot; times become UTC. */
 function slotContent(body: CreateSlotRequest): SlotContent {
-  const { name, capacity, overbooking_bps, metadata } = body
+  const { idempotency_key, id, ...content } = body
+  const { metadata } = body
   const optionalTime = (text: string | null, pointer: string) =>
     text === null ? null : utcTime(text, 'body', pointer)
   const start_time = utcTime(body.start_time, 'body', '/start_time')
@@ -83,7 +82,7 @@ function slotContent(body: CreateSlotRequest): SlotContent {
   }
   const fault = metadata === undefined ? null : metadataFault(metadata)
   if (fault !== null) throw invalid('body', '/metadata', fault)
-  return { name, start_time, end_time, capacity, overbooking_bps, sales_open_at, sales_close_at, metadata }
+  return { ...content, start_time, end_time, sales_open_at, sales_close_at }
 }
 
 function createSubmission(
@@ -103,33 +102,40 @@ function createSubmission(
     key: made.keyed ? key : null,
     subjectId: id,
     kind: 'create',
+    topic: topics.reservationCommands,
     partition: partitionOfKey(id, options.partitions),
     logKey: id,
-    command: { type: 'create_slot', ...content, body_hash: bodyHash(content) },
+    command: { type: 'create_slot', ...content, body_hash: slotHash(content) },
   }
 }
 
+/** What is as it was before slots had holds, limits and waitlists does not count: older slots keep their hashes. */
+function slotHash({ hold_ttl_seconds, max_per_user, waitlist, ...rest }: SlotContent): string {
+  return bodyHash({
+    ...rest,
+    hold_ttl_seconds: hold_ttl_seconds ?? undefined,
+    max_per_user: max_per_user ?? undefined,
+    waitlist: waitlist || undefined,
+  })
+}
+
 function updateSubmission(
-  { deps, options }: RouteContext,
+  context: RouteContext,
   request: FastifyRequest,
   slotId: string,
   { idempotency_key, ...change }: UpdateSlotRequest,
-): Submission & { readonly command: { readonly body_hash: string | undefined } } {
+): Submission {
   if (Object.keys(change).length === 0) throw invalid('body', '', 'must change at least one field')
-  const scope = { caller: callerOf(request) ?? '', endpoint: 'PATCH /slots', partitionKey: slotId }
-  const key = idempotencyKeyOf(request, idempotency_key)
-  const { id, keyed } = deps.identity.commandId(scope, key, 0, deps.nowMs())
-  const body_hash = keyed ? bodyHash(change) : undefined
-  return {
-    id,
-    scope,
-    key: keyed ? key : null,
-    subjectId: slotId,
-    kind: 'change',
-    partition: partitionOfKey(slotId, options.partitions),
-    logKey: slotId,
-    command: { type: 'update_slot', slot_id: slotId, ...change, body_hash },
-  }
+  const partition = partitionOfKey(slotId, context.options.partitions)
+  const home = { topic: topics.reservationCommands, partition }
+  return changeSubmission(context, home, {
+    id: slotId,
+    key: idempotencyKeyOf(request, idempotency_key),
+    caller: callerOf(request) ?? undefined,
+    endpoint: 'PATCH /slots',
+    command: { type: 'update_slot', slot_id: slotId, ...change },
+    hash: bodyHash(change),
+  })
 }
 
 function sendSlotOutcome(

@@ -3,7 +3,7 @@ import type { SnapshotHit, SnapshotRead } from '@ironsys/cache'
 import type { AuditDocument, SlotDocument, SlotParams, SlotQuery, SlotsQuery } from '@ironsys/contracts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps } from './deps.ts'
-import { decodePagePosition, encodePagePosition } from './page-cursor.ts'
+import { decodeTimePosition, encodeTimePosition } from './page-cursor.ts'
 import { patience } from './prefer.ts'
 import { ProblemError, sendProblem } from './problem.ts'
 import { type RouteContext, routeOptions } from './route.ts'
@@ -40,17 +40,18 @@ export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
     ...routeOptions(context, routes.listSlots),
     handler: async (request, reply) => {
       const { from, to, available, limit, cursor } = request.query
+      const after = cursor === undefined ? null : decodeTimePosition(cursor)
       const { items, next } = await reading(
         deps.reads.slots({
           limit: limit ?? PAGE_ITEMS,
           ...(from !== undefined && { from: utcTime(from, 'query', '/from') }),
           ...(to !== undefined && { to: utcTime(to, 'query', '/to') }),
           ...(available !== undefined && { available }),
-          ...(cursor !== undefined && { after: decodePagePosition(cursor) }),
+          ...(after !== null && { after: { startTime: after.time, id: after.id } }),
         }),
       )
-      const page = { items, next_cursor: next === null ? null : encodePagePosition(next) }
-      return sendPublic(reply, 'public, max-age=0, s-maxage=1', JSON.stringify(page))
+      const next_cursor = next === null ? null : encodeTimePosition({ time: next.startTime, id: next.id })
+      return sendPublic(reply, 'public, max-age=0, s-maxage=1', JSON.stringify({ items, next_cursor }))
     },
   })
 

@@ -93,6 +93,7 @@ export function createWaiting(instanceId: string, observe: (result: ReplyResult)
       }
     },
     deliver(replyTo, outcome) {
+      if (isPending(outcome)) return
       const slot = slots.get(replyTo)
       slot?.settle(outcome)
       observe(slot === undefined ? 'unclaimed' : 'delivered')
@@ -102,6 +103,11 @@ export function createWaiting(instanceId: string, observe: (result: ReplyResult)
     },
     size: () => slots.size,
   }
+}
+
+/** A repeated request found its booking still asking the slots: what becomes of that is found in the store. */
+function isPending({ code, booking }: CommandOutcome): boolean {
+  return code === 'ok' && booking?.status === 'pending'
 }
 
 /** Looks at the store again and again until stopped. */

@@ -12,7 +12,7 @@ export function deadLetterTable(letters: readonly DeadLetter[]): string {
   const rows = letters.map((letter) => [
     String(letter.id),
     letter.at,
-    placeOf(letter.partition, letter.offset),
+    `${printableLine(letter.topic)} ${placeOf(letter.partition, letter.offset)}`,
     letter.code,
     letter.status,
     letter.command_id ?? '-',

@@ -154,10 +154,38 @@ describe('a redriven command', () => {
     const wrong = (partitionOf(slotId) + 1) % system.partitions
     const letter = await bury(wrong, command)
     const { code, output } = await ironsys('redrive', String(letter))
-    expect(output).toMatch(`dead letter ${letter} is redriven to ${partitionOf(slotId)}:`)
+    expect(output).toMatch(
+      `dead letter ${letter} is redriven to reservations.commands ${partitionOf(slotId)}:`,
+    )
     expect(code).toBe(0)
     await reads(command.id, 'confirmed')
     expect(await lettersOf(command.id)).toMatchObject([{ code: 'misrouted', status: 'redriven' }])
+  })
+
+  test('of bookings goes to its own topic, where the booking belongs', async () => {
+    const bookingId = randomUUID()
+    const command = { v: 2, type: 'cancel_booking', id: randomUUID(), booking_id: bookingId }
+    const home = partitionOf(bookingId)
+    const wrong = { topic: topics.bookingCommands, partition: (home + 1) % system.partitions }
+    await producer.append(wrong, bookingId, JSON.stringify(command))
+    await vi.waitFor(async () => {
+      expect(await lettersOf(command.id)).toMatchObject([{ code: 'misrouted', status: 'open' }])
+    }, DEADLINE)
+    const [letter] = await lettersOf(command.id)
+    expect(await ironsys('redrive', '--all', '--topic', 'bookings.commands', '--yes')).toEqual({
+      code: 0,
+      output: 'redriven 1 of 1 dead letters\n',
+    })
+    const { body } = await admin.call('GET', '/admin/dead-letters?topic=bookings.commands')
+    expect(body.items).toMatchObject([{ id: letter?.id, status: 'redriven', redriven_partition: home }])
+    await vi.waitFor(async () => {
+      const { rows } = await pool.query(
+        `SELECT next_offset FROM partition_progress WHERE topic = 'bookings.commands' AND partition = $1`,
+        [home],
+      )
+      expect(rows).toEqual([{ next_offset: '1' }])
+    }, DEADLINE)
+    expect(await lettersOf(command.id)).toHaveLength(1)
   })
 
   test('is pending, not failed, until it is decided', async () => {

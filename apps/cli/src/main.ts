@@ -9,6 +9,7 @@ import { cleanCommand } from './commands/clean.ts'
 import { psqlCommand, redisCliCommand } from './commands/clients.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { downCommand } from './commands/down.ts'
+import { eraseCommand } from './commands/erase.ts'
 import { openApiCommand, schemaCommand } from './commands/generate.ts'
 import { lagCommand } from './commands/lag.ts'
 import { lintCommand } from './commands/lint.ts'
@@ -17,6 +18,7 @@ import { logsCommand } from './commands/logs.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
 import { replayCommand } from './commands/replay.ts'
+import { retentionCommand } from './commands/retention.ts'
 import { seedCommand } from './commands/seed.ts'
 import { simCommand } from './commands/sim.ts'
 import { testCommand } from './commands/test.ts'
@@ -66,6 +68,7 @@ const commands: readonly Command[] = [
     replayCommand,
     dlqCommand,
   ],
+  ...[retentionCommand, eraseCommand],
   ...[migrateCommand, topicsCommand, seedCommand, cleanCommand, rebuildCommand],
   ...[
     testCommand,

@@ -1,20 +1,30 @@
 /** `ironsys replay --verify` on real Postgres: equal where nothing was touched, and each damage named. */
-import {
-  mintId,
-  type ReservationCommand,
-  reservationIdSchema,
-  type SlotId,
-  slotIdSchema,
-} from '@ironsys/contracts'
 import { LocalFault } from '@ironsys/local'
 import { createPool, type Pool } from '@ironsys/postgres'
 import { createTestDatabase, type TestDatabase } from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { z } from 'zod'
 import { replayCommand } from './commands/replay.ts'
 import { readConfig } from './config.ts'
 import { decideAndCommit, withDamage } from './replay.fixture.ts'
 import { PAGE_ENTRIES } from './replay.ts'
+import {
+  busy,
+  fillDatabase,
+  first,
+  gone,
+  held,
+  large,
+  lively,
+  newId,
+  refused,
+  reportSchema,
+  reserve,
+  second,
+  slotId,
+  small,
+  sold,
+  waiting,
+} from './replay-world.fixture.ts'
 
 let database: TestDatabase
 let pool: Pool
@@ -22,63 +32,12 @@ let pool: Pool
 beforeAll(async () => {
   database = await createTestDatabase()
   pool = createPool(database.url, { applicationName: 'test', maxConnections: 2 })
-  await decideAndCommit(pool, [createSlot(small), createSlot(large), createSlot(busy)])
-  await decideAndCommit(pool, [
-    reserve(first, 2),
-    reserve(second, 3, { metadata: { seat: 'A1', price: 12.5 } }),
-    reserve(refused, 10_000),
-    update({ name: 'Evening', capacity: 50 }),
-  ])
-  await decideAndCommit(pool, [{ v: 1, type: 'cancel', id: newId(small), reservation_id: first }])
-  // More than a page, so that cancels find what an earlier page confirmed.
-  const many = Array.from({ length: PAGE_ENTRIES }, () => newId(large))
-  await decideAndCommit(
-    pool,
-    many.map((id) => reserve(id, 1, { slot_id: large })),
-  )
-  await decideAndCommit(
-    pool,
-    many.slice(0, 500).map((id) => ({ v: 1, type: 'cancel', id: newId(large), reservation_id: id })),
-  )
+  await fillDatabase(pool)
 })
 
 afterAll(async () => {
   await pool.end()
   await database.drop()
-})
-
-const slotId = (digit: string) => slotIdSchema.parse(`${digit.repeat(8)}-1111-4111-8111-111111111111`)
-const [small, large, busy] = [slotId('1'), slotId('2'), slotId('3')]
-const newId = (slot: string) => reservationIdSchema.parse(mintId(slot, Date.UTC(2026, 5, 1)))
-const [first, second, refused] = [newId(small), newId(small), newId(small)]
-
-const createSlot = (id: SlotId): ReservationCommand => ({
-  v: 1,
-  type: 'create_slot',
-  id,
-  name: 'Morning',
-  start_time: '2026-07-01T09:00:00.000Z',
-  end_time: '2026-07-01T10:00:00.000Z',
-  capacity: 5000,
-  overbooking_bps: 0,
-  sales_open_at: null,
-  sales_close_at: '2026-06-30T00:00:00.123Z',
-  metadata: { floor: 3 },
-  body_hash: 'a'.repeat(32),
-})
-const reserve = (id: string, quantity: number, more: object = {}) =>
-  ({ v: 1, type: 'reserve', id, slot_id: small, user_id: 'ann', quantity, ...more }) as ReservationCommand
-const update = (fields: object) =>
-  ({ v: 1, type: 'update_slot', id: newId(small), slot_id: small, ...fields }) as ReservationCommand
-
-const reportSchema = z.object({
-  equal: z.boolean(),
-  ledger_entries: z.int(),
-  slots: z.int(),
-  reservations: z.int(),
-  difference_count: z.int(),
-  differences: z.array(z.record(z.string(), z.string().nullable())),
-  kept_schema: z.string().nullable(),
 })
 
 async function replay(...args: readonly string[]) {
@@ -94,19 +53,19 @@ async function replayJson(...args: readonly string[]) {
   return { code, ...reportSchema.parse(JSON.parse(text)) }
 }
 
-const schemas = async () =>
-  (await pool.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay%'`)).rows.map(
-    (row) => row.nspname,
-  )
+async function schemas() {
+  const { rows } = await pool.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay%'`)
+  return rows.map((row) => row.nspname)
+}
 
 describe('what nobody touched', () => {
   test('is equal, and leaves nothing behind', async () => {
     expect(await replayJson()).toMatchObject({
       code: 0,
       equal: true,
-      ledger_entries: 3 + 4 + PAGE_ENTRIES + 500,
-      slots: 3,
-      reservations: 2 + PAGE_ENTRIES,
+      ledger_entries: 3 + 4 + 11 + PAGE_ENTRIES + 500,
+      slots: 4,
+      reservations: 2 + 5 + PAGE_ENTRIES,
       differences: [],
     })
     expect(await schemas()).toEqual([])
@@ -159,8 +118,9 @@ describe('a damage', () => {
   })
   const ledger = `slot_ledger SET`
   const at = (version: number) => `WHERE slot_id = '${small}' AND version = ${version}`
-  const fault = (text: string) => [row('slot_ledger', small, null, expect.stringContaining(text), null)]
-  // Versions of the small slot: 1 created, 2 and 3 confirmed, 4 updated, 5 cancelled.
+  const fault = (text: string, slot: string = small) => [
+    row('slot_ledger', slot, null, expect.stringContaining(text), null),
+  ]
   test.each<[string, string, readonly object[]]>([
     [
       'a sum in the state',
@@ -182,9 +142,7 @@ describe('a damage', () => {
     ],
     [
       'a state without a ledger',
-      `INSERT INTO slots SELECT '${second}', version, epoch, start_time, end_time, capacity, overbooking_bps, held,
-         confirmed, status, name, sales_open_at, sales_close_at, metadata, body_hash, created_at FROM slots
-        WHERE id = '${small}'`,
+      `INSERT INTO slots SELECT (jsonb_populate_record(s, '{"id": "${second}"}')).* FROM slots s WHERE id = '${small}'`,
       [row('slots', second, null, expect.stringContaining('"version":5'), null)],
     ],
     [
@@ -224,7 +182,7 @@ describe('a damage', () => {
       'the last ledger entry gone',
       `DELETE FROM slot_ledger ${at(5)}`,
       [
-        ...['cancelled_at', 'slot_version', 'status'].map((column) =>
+        ...['slot_version', 'status', 'transitions'].map((column) =>
           expect.objectContaining({ table: 'reservations', id: first, column }),
         ),
         row('slots', small, 'confirmed', '3', '5'),
@@ -246,6 +204,47 @@ describe('a damage', () => {
       'a user in an event',
       `UPDATE ${ledger} event = jsonb_set(event, '{userId}', '"bob"') ${at(3)}`,
       [row('reservations', second, 'user_id', '"ann"', '"bob"')],
+    ],
+    [
+      'the end of a hold',
+      `UPDATE reservations SET expires_at = expires_at + interval '1 s' WHERE id = '${held}'`,
+      [
+        row(
+          'reservations',
+          held,
+          'expires_at',
+          '"2026-06-01T12:10:02.009+00:00"',
+          '"2026-06-01T12:10:01.009+00:00"',
+        ),
+      ],
+    ],
+    [
+      'a place in line, and what somebody became',
+      `UPDATE reservations SET place = place + 1, transitions = '[["held", 1, null]]' WHERE id = '${waiting}'`,
+      [
+        row('reservations', waiting, 'place', '6', '5'),
+        row('reservations', waiting, 'transitions', '[["held", 1, null]]', 'null'),
+      ],
+    ],
+    [
+      'who waits',
+      `UPDATE slots SET waitlist_count = 2, held = 2 WHERE id = '${lively}'`,
+      [row('slots', lively, 'held', '2', '3'), row('slots', lively, 'waitlist_count', '2', '1')],
+    ],
+    [
+      'a name that was erased',
+      `UPDATE reservations SET user_id = 'bob' WHERE id = '${sold}'`,
+      [row('reservations', sold, 'user_id', '"bob"', '"nobody"')],
+    ],
+    [
+      'what was erased, in the ledger',
+      `UPDATE ${ledger} event = jsonb_set(event, '{metadata}', '{}') WHERE reservation_id = '${gone}' AND type = 'reservation_held'`,
+      fault('still in an earlier entry', lively),
+    ],
+    [
+      'an expiry before the end',
+      `UPDATE ${ledger} at = at - interval '6 s' WHERE reservation_id = '${gone}' AND type = 'hold_expired'`,
+      fault('is held still', lively),
     ],
   ])('%s is named', async (_what, damage, differences) => {
     await withDamage(pool, damage, async () => {

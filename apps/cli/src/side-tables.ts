@@ -6,7 +6,9 @@
  */
 import {
   type LedgerFault,
+  loadState,
   type Reservation,
+  readState,
   reservationTables,
   type SavedState,
   type Statement,
@@ -58,11 +60,8 @@ export async function createSideTables(client: pg.Client, schema: string): Promi
   return {
     load: async (ids) => {
       if (ids.length === 0) return new Map()
-      const answer = await run(
-        client,
-        reservationTables.prefetch({ keys: [], rowIds: [...ids], commandIds: [] }),
-      )
-      return reservationTables.read(prefetched.parse(answer.rows[0])).rows
+      const answer = await run(client, loadState([], ids))
+      return readState(stateAnswer.parse(answer.rows[0])).rows
     },
     save: async (changes, faults) => {
       for (const statement of reservationTables.save(changes)) await run(client, statement)
@@ -72,9 +71,9 @@ export async function createSideTables(client: pg.Client, schema: string): Promi
     },
     compare: async (scope) => {
       await setKeyLookups(client, false)
-      // An epoch belongs to a slot's writer and is not in the ledger.
+      // An epoch belongs to a slot's writer, a partition to the log: neither is in the ledger.
       await client.query(`
-        UPDATE slots SET epoch = stored.epoch FROM ${real}.slots stored WHERE stored.id = slots.id;
+        UPDATE slots SET epoch = stored.epoch, partition = stored.partition FROM ${real}.slots stored WHERE stored.id = slots.id;
         ANALYZE slots, reservations, ledger_faults;
         INSERT INTO differences SELECT 'slot_ledger', slot_id, NULL, to_json(fault), NULL FROM ledger_faults`)
       const values = scope === null ? [] : [scope.slotId, scope.first, scope.last]
@@ -95,7 +94,7 @@ export async function createSideTables(client: pg.Client, schema: string): Promi
   }
 }
 
-const prefetched = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
+const stateAnswer = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
 const countsRow = z.object({
   slots: z.coerce.number(),
   reservations: z.coerce.number(),

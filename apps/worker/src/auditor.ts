@@ -32,6 +32,8 @@ export interface AuditorOptions {
   /** Of one look, milliseconds. */
   readonly timeoutMs: number
   readonly changedSlotsMax: number
+  /** A hold that is over for longer is stuck, milliseconds. */
+  readonly stuckAfterMs: number
   readonly toldFindingsMax: number
 }
 
@@ -39,6 +41,7 @@ export const auditorDefaults: Omit<AuditorOptions, 'intervalMs'> = {
   newestEntries: 2000,
   timeoutMs: 2000,
   changedSlotsMax: 1000,
+  stuckAfterMs: 60_000,
   toldFindingsMax: 1000,
 }
 
@@ -184,6 +187,7 @@ class ContinuousAuditor {
       findingsMax: FINDINGS_PER_LOOK,
       statementTimeoutMs: this.#options.timeoutMs,
       newestEntries: this.#options.newestEntries,
+      stuckAfterMs: this.#options.stuckAfterMs,
     })
     metrics.auditChecked.inc()
     for (const finding of protocol.report(0).findings) this.#tell(finding)

@@ -1,12 +1,12 @@
 /** The writers' doings as metrics and log lines. */
 import type { PartitionId, WriterMode, WriterObserver } from '@ironsys/engine'
 import type { PublisherObserver } from '@ironsys/outbox'
+import type { ReservationEvent } from '@ironsys/reservations'
 import type { Logger, WorkerMetrics } from '@ironsys/telemetry'
+import type { PartitionModes } from './partition-modes.ts'
 
 const modes: readonly WriterMode[] = ['opening', 'running', 'fenced', 'halted', 'closed']
-
-/** The last known mode of each partition that this process has. */
-export type PartitionModes = Map<number, WriterMode>
+const holdExpired: ReservationEvent['type'] = 'hold_expired'
 
 export function createWriterObserver(
   metrics: WorkerMetrics,
@@ -21,12 +21,10 @@ export function createWriterObserver(
   }
   return {
     mode: (id, mode) => {
-      // A closed partition is somebody else's: an alert about it would never end here.
-      if (mode === 'closed') partitionModes.delete(id.partition)
-      else partitionModes.set(id.partition, mode)
+      partitionModes.note(id, mode)
       const labels = labelsOf(id)
       for (const state of modes) metrics.partitionState.with({ ...labels, state }).set(state === mode ? 1 : 0)
-      metrics.haltedPartitions.set([...partitionModes.values()].filter((known) => known === 'halted').length)
+      metrics.haltedPartitions.set(partitionModes.count('halted'))
       logger[mode === 'halted' ? 'error' : 'info']({ ...id, mode }, 'partition mode')
     },
     fault: (id, error, retrying) => {
@@ -47,10 +45,12 @@ export function createWriterObserver(
         metrics.commandsDecided.with({ topic: effects.id.topic, code }).inc(count)
       }
       for (const letter of effects.deadLetters) {
-        metrics.deadLetters.with({ code: letter.code }).inc(1)
+        metrics.deadLetters.with({ topic: effects.id.topic, code: letter.code }).inc(1)
         const { offset, commandId, code, detail } = letter
         logger.error({ ...effects.id, offset, commandId, code, detail }, 'dead letter')
       }
+      const expired = effects.ledger.filter(({ event }) => event.type === holdExpired).length
+      if (expired > 0) metrics.holdsExpired.with({ partition: String(effects.id.partition) }).inc(expired)
     },
   }
 }

@@ -11,9 +11,10 @@ export interface OperationsDeps {
 }
 
 export interface WorkerHealth {
-  /** `ready`: in the group and every owned partition is being written. `degraded`: some partition is halted. */
+  /** `ready`: in all groups and every owned partition is being written. `degraded`: some partition is halted. */
   readonly status: 'starting' | 'ready' | 'degraded' | 'stopping'
-  readonly partitions: Readonly<Record<string, string>>
+  /** The state of each owned partition, by topic. */
+  readonly partitions: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 export interface OperationsServer {

@@ -1,30 +1,19 @@
-/** One worker: the reservations domain bound to the engine, and the engine to Kafka, Postgres and Redis. */
+/** One worker: the domains bound to the engine, and the engine to Kafka, Postgres and Redis. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connectRedis, createRedisSink, type RedisSink } from '@ironsys/cache'
-import { type CommandOutcome, redisNames, topics } from '@ironsys/contracts'
-import {
-  createPartitionHost,
-  type Scheduler,
-  startPartitionWriter,
-  type WriterObserver,
-} from '@ironsys/engine'
-import {
-  createCommandConsumer,
-  createCommandProducer,
-  createLogAdmin,
-  type LogAdmin,
-  requireTopic,
-  type TopicDescription,
-} from '@ironsys/kafka'
+import { type Booking, bookingBinding, bookingDecider, bookingTables } from '@ironsys/bookings'
+import { connectRedis, createRedisSink, type RedisSinkDeps, type SnapshotForm } from '@ironsys/cache'
+import { type CommandOutcome, commandTopics, redisNames, topics } from '@ironsys/contracts'
+import type { Header, Scheduler, SnapshotSink, WriterObserver } from '@ironsys/engine'
+import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
 import { type Closers, openService, type Service } from '@ironsys/lifecycle'
 import { createPublisher } from '@ironsys/outbox'
 import {
   checkDeployment,
   createOutboxStore,
-  createPartitionStore,
   createPool,
   ensureTimePartitions,
+  type LogIdentity,
   type Pool,
 } from '@ironsys/postgres'
 import {
@@ -37,10 +26,12 @@ import {
 import type { Logger, WorkerMetrics } from '@ironsys/telemetry'
 import { auditorDefaults, startAuditor } from './auditor.ts'
 import type { WorkerConfig } from './config.ts'
-import { createPublisherObserver, createWriterObserver, type PartitionModes } from './observer.ts'
+import { type DomainDeps, type OpenDomain, openDomain } from './domain.ts'
+import { createPublisherObserver, createWriterObserver } from './observer.ts'
 import { type OperationsServer, startOperations, type WorkerHealth } from './operations.ts'
+import { PartitionModes } from './partition-modes.ts'
 
-/** Writers and their prefetches share these; more partitions only queue for them. */
+/** Writers of all domains and their prefetches share these; more partitions only queue for them. */
 const DATABASE_CONNECTIONS = 12
 const SINK_COMMAND_TIMEOUT_MS = 2000
 const SINK_CLOSE_TIMEOUT_MS = 2000
@@ -57,7 +48,7 @@ const scheduler: Scheduler = {
 }
 
 /**
- * Starts a worker. Throws LogIdentityError when log and database do not belong together or the topic is missing,
+ * Starts a worker. Throws LogIdentityError when log and database do not belong together or a topic is missing,
  * StartFault for a port that is taken, and what the servers throw when they cannot be reached.
  */
 export async function startWorker(
@@ -80,7 +71,7 @@ async function wire(
   const clientId = `ironsys-worker-${randomUUID().slice(0, 8)}`
   const kafka = { brokers: config.kafkaBrokers, clientId, logger }
   const health = { joined: false, stopping: false }
-  const modes: PartitionModes = new Map()
+  const modes = new PartitionModes()
 
   const operations = await openOperations(config, metrics, () => healthOf(health, modes))
   closers.add(() => operations.close())
@@ -93,59 +84,73 @@ async function wire(
   closers.add(() => pool.end())
   const admin = createLogAdmin(kafka)
   closers.add(() => admin.close())
-  const log = await checkLog(admin, pool, config)
+  const log = await checkLog(admin, pool, config.partitions)
   closers.add(await keepTimePartitions(pool, logger))
 
-  const sink = openSink(config, metrics, logger, closers)
   const producer = createCommandProducer({ ...kafka, clientId: `${clientId}-events` })
   closers.add(() => producer.close())
-
-  const watch = openAuditor(config, metrics, logger, closers, log.partitions, modes)
-  const publisherObserver = createPublisherObserver(metrics, logger)
-  const writerDeps = {
-    decider: reservationDecider,
-    binding: reservationBinding(log.partitions),
-    store: createPartitionStore(pool, reservationTables, {
-      clusterId: log.clusterId,
-      partitionCount: log.partitions,
-    }),
+  const failure = Promise.withResolvers<Error>()
+  const deps: DomainDeps = {
+    kafka,
+    group: config.group,
+    pool,
+    log,
     publisher: createPublisher({
       store: createOutboxStore(pool),
       events: producer,
       scheduler,
-      observer: publisherObserver,
+      observer: createPublisherObserver(metrics, logger),
     }),
-    sink,
+    appender: producer,
     scheduler,
-    observer: watch(createWriterObserver(metrics, logger, modes, scheduler.nowMs)),
+    metrics,
+    logger,
+    failed: failure.resolve,
   }
-  const failure = Promise.withResolvers<Error>()
-  const host = createPartitionHost({
-    startWriter: (partition, partitionLog) =>
-      startPartitionWriter({ topic: topics.reservationCommands, partition }, partitionLog, writerDeps),
-    rejoin: () => consumer.rejoin(),
-    fault: (err) => logger.error({ err }, 'partition host'),
-  })
-  const consumer = createCommandConsumer(
-    { ...kafka, groupId: config.group, topic: topics.reservationCommands },
-    {
-      assigned: (partitionLog, partition) => host.assigned(partitionLog, partition),
-      revoked: (partition) => {
-        // Also for a writer that has halted: its alert ends with its ownership.
-        writerDeps.observer.mode({ topic: topics.reservationCommands, partition }, 'closed')
-        host.revoked(partition)
-      },
-      crashed: failure.resolve,
-    },
-  )
-  closers.add(() => consumer.close())
-  closers.add(() => host.close())
+  const observer = createWriterObserver(metrics, logger, modes, scheduler.nowMs)
+  const watch = openAuditor(config, metrics, logger, closers, log.partitionCount, modes)
+  const sinkOf = connectSinks(config, metrics, logger, closers)
+  const domains = [
+    openDomain(reservations(log, sinkOf, watch(observer)), deps),
+    openDomain(bookings(log, sinkOf, observer), deps),
+  ]
+  closers.add(() => closeAll(domains))
   closers.add(() => {
     health.stopping = true
   })
-  await consumer.start()
+  await Promise.all(domains.map((domain) => domain.start()))
   health.joined = true
   return { operationsPort: operations.port, failed: failure.promise }
+}
+
+function reservations({ partitionCount }: LogIdentity, sinkOf: MakeSink, observer: WriterObserver) {
+  return {
+    topic: topics.reservationCommands,
+    decider: reservationDecider,
+    binding: reservationBinding(partitionCount),
+    tables: reservationTables,
+    sink: sinkOf<Slot>({ redisKey: redisNames.slot, toDocument: slotDocument }),
+    observer,
+  }
+}
+
+/** Nobody reads bookings from Redis: each is read by its own client alone, and from the store. */
+function bookings({ partitionCount }: LogIdentity, sinkOf: MakeSink, observer: WriterObserver) {
+  return {
+    topic: topics.bookingCommands,
+    decider: bookingDecider,
+    binding: bookingBinding(partitionCount),
+    tables: bookingTables,
+    sink: sinkOf<Booking>(null),
+    observer,
+  }
+}
+
+/** All at once: with servers that do not answer, each takes its time. */
+async function closeAll(domains: readonly OpenDomain[]): Promise<void> {
+  const ends = await Promise.allSettled(domains.map((domain) => domain.close()))
+  const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+  if (reasons.length > 0) throw new AggregateError(reasons, 'a domain did not close')
 }
 
 function openOperations(
@@ -157,43 +162,41 @@ function openOperations(
   return startOperations(config.opsHost, config.opsPort, { metricsText, contentType, health })
 }
 
-async function checkLog(admin: LogAdmin, pool: Pool, config: WorkerConfig): Promise<TopicDescription> {
-  const topic = topics.reservationCommands
-  const log = await requireTopic(admin, topic, config.partitions)
-  await checkDeployment(pool, {
-    topic,
-    clusterId: log.clusterId,
-    partitionCount: log.partitions,
-    idKeyFingerprint: null,
-  })
-  return log
+/** The log has every topic, and is the one that the database belongs to. */
+async function checkLog(admin: LogAdmin, pool: Pool, partitionCount: number): Promise<LogIdentity> {
+  const { clusterId } = await requireTopic(admin, topics.reservationCommands, partitionCount)
+  for (const topic of Object.values(topics)) await requireTopic(admin, topic, partitionCount)
+  for (const topic of commandTopics) {
+    await checkDeployment(pool, { topic, clusterId, partitionCount, idKeyFingerprint: null })
+  }
+  return { clusterId, partitionCount }
 }
 
-function openSink(
+type MakeSink = <H extends Header>(snapshots: SnapshotForm<H> | null) => SnapshotSink<H, CommandOutcome>
+
+/** Answers how a domain's sink is made; all share one connection. */
+function connectSinks(
   config: WorkerConfig,
   metrics: WorkerMetrics,
   logger: Logger,
   closers: Closers,
-): RedisSink<Slot, CommandOutcome> {
+): MakeSink {
   const redis = connectRedis(config.redisUrl, {
     name: 'worker',
     logger,
     commandTimeoutMs: SINK_COMMAND_TIMEOUT_MS,
   })
-  const replied = metrics.replies.with({ result: 'published' })
-  const sink = createRedisSink<Slot, CommandOutcome>({
-    redis,
-    redisKey: redisNames.slot,
-    toDocument: slotDocument,
-    nowMs: scheduler.nowMs,
-    observe: {
-      dropped: (kind, count) => metrics.sinkDropped.with({ kind }).inc(count),
-      replied: (count) => replied.inc(count),
-    },
-  })
   closers.add(() => redis.disconnect())
-  closers.add(() => sink.close(SINK_CLOSE_TIMEOUT_MS))
-  return sink
+  const replied = metrics.replies.with({ result: 'published' })
+  const observe: RedisSinkDeps<Header>['observe'] = {
+    dropped: (kind, count) => metrics.sinkDropped.with({ kind }).inc(count),
+    replied: (count) => replied.inc(count),
+  }
+  return <H extends Header>(snapshots: SnapshotForm<H> | null) => {
+    const sink = createRedisSink<H, CommandOutcome>({ redis, snapshots, nowMs: scheduler.nowMs, observe })
+    closers.add(() => sink.close(SINK_CLOSE_TIMEOUT_MS))
+    return sink
+  }
 }
 
 /** Answers how the auditor is told what the writers commit. */
@@ -209,7 +212,8 @@ function openAuditor(
   if (intervalMs === null) return (observer) => observer
   const applicationName = 'ironsys-auditor'
   const pool = createPool(config.databaseUrl, { applicationName, maxConnections: 1, readOnly: true })
-  const owns = (partition: number) => modes.get(partition) === 'running'
+  const topic = topics.reservationCommands
+  const owns = (partition: number) => modes.of({ topic, partition }) === 'running'
   const deps = { pool, owns, partitionCount, scheduler, metrics, logger }
   const auditor = startAuditor(deps, { ...auditorDefaults, intervalMs })
   closers.add(() => pool.end())
@@ -230,9 +234,8 @@ function healthOf(
   state: { readonly joined: boolean; readonly stopping: boolean },
   modes: PartitionModes,
 ): WorkerHealth {
-  const partitions = Object.fromEntries(modes)
-  const all = [...modes.values()]
+  const partitions = modes.document()
   if (state.stopping) return { status: 'stopping', partitions }
-  if (!state.joined || all.includes('opening')) return { status: 'starting', partitions }
-  return { status: all.includes('halted') ? 'degraded' : 'ready', partitions }
+  if (!state.joined || modes.count('opening') > 0) return { status: 'starting', partitions }
+  return { status: modes.count('halted') > 0 ? 'degraded' : 'ready', partitions }
 }

@@ -17,7 +17,7 @@ export interface BenchResults {
 }
 
 /** What the figures do not say. */
-const caveats = [
+export const caveats: readonly string[] = [
   'Load generator, API, Kafka, worker, Postgres and Redis share this machine.',
   'wrk is a closed loop: when the system stalls it stops asking, so its p99 leaves out who would have come meanwhile',
   '  (coordinated omission). Accepted-to-committed is measured for every command, from the log append time.',
@@ -88,23 +88,24 @@ export function heading({ connections, pace, seconds: length, rounds }: BenchCon
   return `${writes}; GETs with ${READ_CONNECTIONS} connections\n`
 }
 
-export function caveatText(): string {
-  return caveats.map((line) => `  ${line}\n`).join('')
+export function caveatText(lines: readonly string[]): string {
+  return lines.map((line) => `  ${line}\n`).join('')
 }
 
 /** Writes everything that was measured and returns the file's path. */
-export async function keepResults(results: BenchResults): Promise<string> {
+export async function keepResults(
+  name: string,
+  results: object,
+  notMeasured: readonly string[],
+): Promise<string> {
   const folder = join(checkout, 'load-tests', 'results')
   mkdirSync(folder, { recursive: true })
   const at = new Date().toISOString()
-  const path = join(folder, `bench-${at.slice(0, 19).replaceAll(':', '-')}.json`)
+  const path = join(folder, `${name}-${at.slice(0, 19).replaceAll(':', '-')}.json`)
   const { code, output } = await run('git', ['rev-parse', 'HEAD'], { cwd: checkout })
   const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryMb: Math.round(totalmem() / 2 ** 20) }
   const software = { commit: code === 0 ? output.trim() : null, node: process.version, kernel: release() }
-  writeFileSync(
-    path,
-    `${JSON.stringify({ at, machine, ...software, ...results, notMeasured: caveats }, null, 2)}\n`,
-  )
+  writeFileSync(path, `${JSON.stringify({ at, machine, ...software, ...results, notMeasured }, null, 2)}\n`)
   return path
 }
 

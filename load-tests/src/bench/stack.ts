@@ -41,20 +41,27 @@ export interface BenchStack {
   startBare(document: Buffer): Promise<Pipeline>
   /** Of the servers that are processes of this machine. */
   readonly serverPids: Readonly<Record<string, number>>
+  readonly brokers: readonly string[]
+  /** So that commands pile up in the log. */
+  stopWorker(): Promise<void>
+  /** A new one; `real.worker` is then the one from before. */
+  startWorker(): Promise<RunningProcess>
   stop(): Promise<void>
 }
 
-const PARTITIONS = 12
+export const PARTITIONS = 12
 const BARE_TOPIC = 'bench.bare'
 const READY_DEADLINE_MS = 60_000
 const STOP = { signal: 'SIGTERM', deadlineMs: 15_000 } as const
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
+/** `name`: of its folder; two with the same name would stop each other. */
 export async function startBenchStack(
+  name: string,
   signal: AbortSignal,
   report: (line: string) => void,
 ): Promise<BenchStack> {
-  const path = join(folders.state, 'bench')
+  const path = join(folders.state, name)
   // A run that was killed has left its own behind.
   await stopAll(path)
   const started = new Stack(path, signal)
@@ -98,6 +105,13 @@ class Stack {
       real,
       startBare: (document) => this.#startBare(addresses, document, bareApi, bareWorker),
       serverPids: this.#serverPids(),
+      brokers: addresses.kafkaBrokers,
+      stopWorker: async () => void (await stopByPidFile(this.#path, 'worker', STOP)),
+      startWorker: async () => {
+        const worker = await this.#launchWorker(addresses, workerOps)
+        await this.#waitFor(worker, `http://127.0.0.1:${workerOps}`)
+        return worker
+      },
       stop: () => this.stop(),
     }
   }
@@ -118,25 +132,10 @@ class Stack {
     addresses: Addresses,
     ports: { readonly api: number; readonly apiOps: number; readonly workerOps: number },
   ): Promise<Pipeline> {
-    const common = {
-      // As in production, but for authentication, which does not exist yet.
-      NODE_ENV: 'production',
-      ALLOW_NO_AUTH: 'yes',
-      AUTH_MODE: 'none',
-      LOG_LEVEL: 'info',
-      DATABASE_URL: addresses.databaseUrl,
-      REDIS_URL: addresses.redisUrl,
-      KAFKA_BROKERS: addresses.kafkaBrokers.join(','),
-      PARTITIONS: String(PARTITIONS),
-      OPS_HOST: '127.0.0.1',
-    }
     const secrets = { ID_KEY: hexKey(), CURSOR_KEYS: `0:${hexKey()}` }
-    const worker = await this.#launch('worker', 'apps/worker/src/main.ts', [], {
-      ...common,
-      OPS_PORT: String(ports.workerOps),
-    })
+    const worker = await this.#launchWorker(addresses, ports.workerOps)
     const api = await this.#launch('api', 'apps/api/src/main.ts', [], {
-      ...common,
+      ...commonEnvironment(addresses),
       ...secrets,
       HOST: '127.0.0.1',
       PORT: String(ports.api),
@@ -147,6 +146,11 @@ class Stack {
     await this.#waitFor(worker, workerUrl)
     await this.#waitFor(api, apiUrl)
     return { name: 'real', apiUrl, workerMetricsUrl: `${workerUrl}/metrics`, api, worker }
+  }
+
+  #launchWorker(addresses: Addresses, opsPort: number): Promise<RunningProcess> {
+    const environment = { ...commonEnvironment(addresses), OPS_PORT: String(opsPort) }
+    return this.#launch('worker', 'apps/worker/src/main.ts', [], environment)
   }
 
   async #startBare(
@@ -227,9 +231,28 @@ async function prepare({ databaseUrl, kafkaBrokers }: Addresses): Promise<void> 
     quantity integer NOT NULL, created_at timestamptz NOT NULL)`)
   await client.end()
   const admin = createLogAdmin({ brokers: kafkaBrokers, clientId: 'bench', logger: silent })
-  const names = [topics.reservationCommands, topics.reservationEvents, BARE_TOPIC]
+  const names = [...Object.values(topics), BARE_TOPIC]
   await admin.ensureTopics(names.map((topic) => ({ topic, partitions: PARTITIONS, settings: topicSettings })))
   await admin.close()
+}
+
+/** As in production, but for authentication, which does not exist yet. */
+function commonEnvironment({
+  databaseUrl,
+  redisUrl,
+  kafkaBrokers,
+}: Addresses): Readonly<Record<string, string>> {
+  return {
+    NODE_ENV: 'production',
+    ALLOW_NO_AUTH: 'yes',
+    AUTH_MODE: 'none',
+    LOG_LEVEL: 'info',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    KAFKA_BROKERS: kafkaBrokers.join(','),
+    PARTITIONS: String(PARTITIONS),
+    OPS_HOST: '127.0.0.1',
+  }
 }
 
 function hexKey(): string {

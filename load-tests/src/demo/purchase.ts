@@ -1,4 +1,5 @@
-/** One buyer's course: the request, perhaps its repeat and its cancellation, and the outcome. */
+/** One buyer's course: the request, perhaps its repeat and its cancellation, and all that follows until it is over. */
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   acceptedCommandSchema,
   acceptedReservationSchema,
@@ -6,7 +7,7 @@ import {
   reservationAnswerSchema,
 } from '@ironsys/contracts'
 import type { HttpAnswer, HttpRequest } from '../http-client.ts'
-import type { Buyer } from './buyers.ts'
+import { type Buyer, holdOf } from './buyers.ts'
 import { checkPatience, type Persistence, sendUntilAnswered } from './persistent.ts'
 import { progressed, type Tally } from './tally.ts'
 
@@ -22,9 +23,9 @@ export interface Accepted {
 }
 
 export interface Purchase extends Accepted {
-  /** Null when the system gave the command up (`failed`). */
+  /** As it is when nothing can become of it any more; null when the system gave the command up (`failed`). */
   readonly outcome: ReservationDocument | null
-  /** From the first request to the known outcome; null for those who cancel: they wait for two decisions. */
+  /** From the first request to the known decision; null for those who cancel at once: they wait for two. */
   readonly decisionMs: number | null
 }
 
@@ -34,6 +35,10 @@ export interface Surprise {
 }
 
 const WAIT_SECONDS = 20
+/** How long somebody stays in line, and how often who waits for something looks. */
+const IN_LINE_MS = 5000
+const LOOK_MS = 500
+const HESITATION_MAX_MS = 1500
 
 /** Sends the reservation and returns when it has its 202. */
 export async function accept(how: Persistence, buyer: Buyer): Promise<Accepted | Surprise> {
@@ -41,7 +46,13 @@ export async function accept(how: Persistence, buyer: Buyer): Promise<Accepted |
     method: 'POST',
     path: '/reservations',
     headers: { 'idempotency-key': buyer.key },
-    body: { slot_id: buyer.slotId, user_id: buyer.userId, quantity: buyer.quantity },
+    body: {
+      slot_id: buyer.slotId,
+      user_id: buyer.userId,
+      quantity: buyer.quantity,
+      join_waitlist: buyer.waits,
+      ...holdOf(buyer),
+    },
   }
   const sentMs = performance.now()
   const repeat = buyer.impatient ? sendUntilAnswered(how, request) : null
@@ -66,43 +77,125 @@ export async function accept(how: Persistence, buyer: Buyer): Promise<Accepted |
   }
 }
 
-/** Waits until the outcome is known, however long the worker is away. */
-export async function awaitOutcome(how: Persistence, accepted: Accepted): Promise<Purchase | Surprise> {
-  const { id, cursor, sentMs, cancelAccepted } = accepted
+type Known = ReservationDocument | 'failed' | Surprise
+
+/** Waits for the decision, and goes on as the buyer does until nothing can become of it any more. */
+export async function pursue(how: Persistence, accepted: Accepted): Promise<Purchase | Surprise> {
+  const { buyer, id, sentMs } = accepted
+  let { cancelAccepted } = accepted
+  let known: Known = await decisionOf(how, id, accepted.cursor)
+  const decisionMs = cancelAccepted || known === 'failed' ? null : performance.now() - sentMs
+  let isLate = buyer.course === 'comes late'
+  while (known !== 'failed' && !('surprise' in known)) {
+    const { status } = known
+    if (status === 'waitlisted') {
+      known = await lookWhile(how, id, 'waitlisted', IN_LINE_MS)
+      if (!isStill(known, 'waitlisted')) continue
+      cancelAccepted = true
+      known = await change(how, id, cancel(how, buyer, id))
+    } else if (status === 'held' && (isLate || buyer.course === 'forgets')) {
+      known = await lookWhile(how, id, 'held', Number.POSITIVE_INFINITY)
+    } else if (status === 'held') {
+      await delay(Math.random() * HESITATION_MAX_MS)
+      known = await change(how, id, confirm(how, buyer, id, {}))
+    } else if (status === 'expired' && isLate) {
+      isLate = false
+      known = await change(how, id, confirm(how, buyer, id, { late: 'rehold' }))
+    } else break
+  }
+  if (known !== 'failed' && 'surprise' in known) return known
+  const outcome = known === 'failed' ? null : known
+  return settled(how.tally, { ...accepted, cancelAccepted, outcome, decisionMs })
+}
+
+function isStill(known: Known, status: string): boolean {
+  return known !== 'failed' && 'status' in known && known.status === status
+}
+
+/** Waits until the command at the cursor is decided, however long the worker is away. */
+async function decisionOf(how: Persistence, id: string, cursor: string): Promise<Known> {
   for (;;) {
-    const answer = await sendUntilAnswered(how, {
-      method: 'GET',
-      path: `/reservations/${id}?wait=${WAIT_SECONDS}&cursor=${encodeURIComponent(cursor)}`,
-      timeoutMs: (WAIT_SECONDS + 10) * 1000,
-    })
-    const read = reservationAnswerSchema.safeParse(answer.body)
-    if (answer.status !== 200 || !read.success) return surprising('GET /reservations/:id', answer)
-    const known = read.data
-    if (known.status === 'failed') return settled(how.tally, { ...accepted, outcome: null, decisionMs: null })
-    if ('slot_id' in known && known.queue === undefined) {
-      const decisionMs = cancelAccepted ? null : performance.now() - sentMs
-      return settled(how.tally, { ...accepted, outcome: known, decisionMs })
-    }
+    const known = await look(how, id, `?wait=${WAIT_SECONDS}&cursor=${encodeURIComponent(cursor)}`)
+    if (known !== 'undecided') return known
     checkPatience(how, `reservation ${id} has no outcome`)
   }
 }
 
-async function cancel(how: Persistence, buyer: Buyer, id: string): Promise<{ cursor: string } | Surprise> {
+/** Until it is something else, or for so long. */
+async function lookWhile(how: Persistence, id: string, status: string, forMs: number): Promise<Known> {
+  const untilMs = performance.now() + forMs
+  how.tally.lingering++
+  try {
+    for (;;) {
+      await delay(LOOK_MS)
+      const known = await look(how, id, '')
+      if (known === 'undecided') return { surprise: `reservation ${id} is undecided again` }
+      if (!isStill(known, status) || performance.now() >= untilMs) return known
+      checkPatience(how, `reservation ${id} is ${status} still`)
+    }
+  } finally {
+    how.tally.lingering--
+  }
+}
+
+async function look(how: Persistence, id: string, query: string): Promise<Known | 'undecided'> {
+  const path = `/reservations/${id}${query}`
   const answer = await sendUntilAnswered(how, {
-    method: 'DELETE',
-    path: `/reservations/${id}`,
-    headers: { 'idempotency-key': `${buyer.key}-cancel` },
+    method: 'GET',
+    path,
+    timeoutMs: (WAIT_SECONDS + 10) * 1000,
   })
+  const read = reservationAnswerSchema.safeParse(answer.body)
+  if (answer.status !== 200 || !read.success) return surprising('GET /reservations/:id', answer)
+  if (read.data.status === 'failed') return 'failed'
+  return 'slot_id' in read.data && read.data.queue === undefined ? read.data : 'undecided'
+}
+
+interface ChangeAccepted {
+  readonly cursor: string
+}
+
+async function change(
+  how: Persistence,
+  id: string,
+  asked: Promise<ChangeAccepted | Surprise>,
+): Promise<Known> {
+  const answer = await asked
+  return 'surprise' in answer ? answer : decisionOf(how, id, answer.cursor)
+}
+
+async function confirm(
+  how: Persistence,
+  { key }: Buyer,
+  id: string,
+  body: { readonly late?: 'rehold' },
+): Promise<ChangeAccepted | Surprise> {
+  const path = `/reservations/${id}/confirm`
+  const headers = { 'idempotency-key': `${key}-confirm-${body.late ?? ''}` }
+  const answer = await sendUntilAnswered(how, { method: 'POST', path, headers, body })
+  return acceptedChange('POST /reservations/:id/confirm', answer)
+}
+
+async function cancel(how: Persistence, { key }: Buyer, id: string): Promise<ChangeAccepted | Surprise> {
+  const headers = { 'idempotency-key': `${key}-cancel` }
+  const answer = await sendUntilAnswered(how, { method: 'DELETE', path: `/reservations/${id}`, headers })
+  return acceptedChange('DELETE /reservations/:id', answer)
+}
+
+function acceptedChange(request: string, answer: HttpAnswer): ChangeAccepted | Surprise {
   const accepted = acceptedCommandSchema.safeParse(answer.body)
   if (answer.status === 202 && accepted.success) return { cursor: accepted.data.cursor }
-  return surprising('DELETE /reservations/:id', answer)
+  return surprising(request, answer)
 }
 
 function settled(tally: Tally, purchase: Purchase): Purchase {
   tally.decided++
   tally.lastDecisionMs = performance.now()
   progressed(tally)
-  if (purchase.outcome !== null) tally[purchase.outcome.status]++
+  const { outcome } = purchase
+  if (outcome !== null && outcome.status !== 'held' && outcome.status !== 'waitlisted') {
+    tally[outcome.status]++
+  }
   return purchase
 }
 

@@ -14,6 +14,8 @@ import { checkPatience, forEachAtMost, type Persistence, sendUntilAnswered } fro
 import { progressed } from './tally.ts'
 
 const HOUR_MS = 3_600_000
+/** Of who gets units while waiting in line. */
+const HOLD_SECONDS = 60
 
 /** Makes fresh slots, `Prefer: wait`, and returns their ids. */
 export async function createSlots(
@@ -48,6 +50,8 @@ async function createSlot(how: Persistence, number: number, units: number): Prom
       start_time: new Date(startMs).toISOString(),
       end_time: new Date(startMs + HOUR_MS).toISOString(),
       capacity: units,
+      waitlist: true,
+      hold_ttl_seconds: HOLD_SECONDS,
     },
     timeoutMs: 30_000,
   } as const

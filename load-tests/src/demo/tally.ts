@@ -8,6 +8,9 @@ export interface Tally {
   confirmed: number
   rejected: number
   cancelled: number
+  expired: number
+  /** Buyers who take their time: they hold something, or are in line. */
+  lingering: number
   repeats: number
   /** Requests sent again because nobody answered or the answer was "not now". */
   retries: number
@@ -19,7 +22,8 @@ export interface Tally {
 
 export function createTally(buyers: number): Tally {
   const now = performance.now()
-  const counts = { accepted: 0, decided: 0, confirmed: 0, rejected: 0, cancelled: 0, repeats: 0, retries: 0 }
+  const outcomes = { confirmed: 0, rejected: 0, cancelled: 0, expired: 0 }
+  const counts = { accepted: 0, decided: 0, ...outcomes, lingering: 0, repeats: 0, retries: 0 }
   return { buyers, startedMs: now, ...counts, lastProgressMs: now, lastDecisionMs: now, trouble: null }
 }
 
@@ -39,6 +43,8 @@ export function progressLine(tally: Tally, nowMs: number): string {
     `confirmed ${tally.confirmed}`,
     `rejected ${tally.rejected}`,
     `cancelled ${tally.cancelled}`,
+    `expired ${tally.expired}`,
+    `holding or in line ${tally.lingering}`,
   ]
   return parts.join(' · ') + remark(tally, nowMs)
 }
@@ -49,7 +55,7 @@ function remark(tally: Tally, nowMs: number): string {
     return ` — ${trouble.what}: trying again`
   }
   const silentMs = nowMs - tally.lastDecisionMs
-  if (silentMs < RECENT_MS || tally.decided === tally.accepted) return ''
+  if (silentMs < RECENT_MS || tally.decided + tally.lingering >= tally.accepted) return ''
   return ` — nothing decided for ${Math.round(silentMs / 1000)} s (is a worker running?), still waiting`
 }
 

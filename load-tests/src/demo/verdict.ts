@@ -14,10 +14,9 @@ export interface SlotEvidence {
 /** Everything that is wrong with one slot; empty when it is sound. */
 export function faultsOfSlot({ slotId, capacity, audit, seen, purchases }: SlotEvidence): readonly string[] {
   const confirmed = purchases.filter(({ outcome }) => outcome?.status === 'confirmed')
-  const cancelled = purchases.filter(({ outcome }) => outcome?.status === 'cancelled')
   const units = confirmed.reduce((sum, { buyer }) => sum + buyer.quantity, 0)
-  // One ledger version made the slot, one each confirmation, one each cancellation: a second effect would show.
-  const versions = 1 + confirmed.length + 2 * cancelled.length
+  // One ledger version made the slot, one each step that a reservation took: a second effect would show.
+  const versions = purchases.reduce((sum, { outcome }) => sum + stepsOf(outcome), 1)
   const checks: readonly (readonly [boolean, string])[] = [
     [audit.balanced, 'the audit says that it is not balanced'],
     [audit.capacity === capacity, `has capacity ${audit.capacity} instead of ${capacity}`],
@@ -38,6 +37,15 @@ export function faultsOfSlot({ slotId, capacity, audit, seen, purchases }: SlotE
   return checks.filter(([sound]) => !sound).map(([, what]) => `slot ${slotId} ${what}`)
 }
 
+function hadBeenHeld(outcome: Purchase['outcome']): boolean {
+  return outcome?.status !== 'expired' || outcome.transitions.some(({ status }) => status === 'held')
+}
+
+/** A rejection changes nothing about the slot. */
+function stepsOf(outcome: Purchase['outcome']): number {
+  return outcome === null || outcome.status === 'rejected' ? 0 : outcome.transitions.length
+}
+
 /** Everything that is wrong with one purchase. */
 export function faultsOfPurchase({
   buyer,
@@ -54,6 +62,9 @@ export function faultsOfPurchase({
       'is confirmed although its cancellation was accepted',
     ],
     [cancelAccepted || outcome?.status !== 'cancelled', 'is cancelled although nobody asked for it'],
+    [outcome?.status !== 'held' && outcome?.status !== 'waitlisted', `ends as ${outcome?.status}`],
+    [buyer.course !== 'forgets' || outcome?.status !== 'confirmed', 'is confirmed, and nobody did that'],
+    [hadBeenHeld(outcome), 'has expired without having been held'],
     [
       outcome === null || outcome.status !== 'rejected' || outcome.reason === 'sold-out',
       `was rejected: ${outcome?.reason}`,

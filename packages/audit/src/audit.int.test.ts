@@ -123,7 +123,7 @@ describe('of a long ledger only the newest entries', () => {
   const look = async (newestEntries: number) => {
     const protocol = new Protocol(checkNames, 100)
     const { world } = audited
-    const limits = { newestEntries, findingsMax: 100, statementTimeoutMs: 10_000 }
+    const limits = { newestEntries, findingsMax: 100, statementTimeoutMs: 10_000, stuckAfterMs: 60_000 }
     const { entries } = await auditOneSlot(world.pool, world.a, protocol, limits)
     return { entries, said: protocol.report(0).findings.map(({ check, detail }) => `${check}: ${detail}`) }
   }

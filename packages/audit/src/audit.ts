@@ -5,15 +5,19 @@
  * system can only move towards agreement (each module says which).
  */
 import { redisReady } from '@ironsys/cache'
+import { topics } from '@ironsys/contracts'
 import type { Pool } from '@ironsys/postgres'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import { bookingOutcomes } from './booking-outcomes.ts'
+import { auditBookings } from './bookings.ts'
 import { readConsistently } from './consistent-read.ts'
-import { auditCommandLog, auditEvents, auditOutbox } from './log.ts'
+import { auditCommandLog, auditEvents, auditOutbox, auditStrangeOutbox } from './log.ts'
 import type { LogSource } from './log-source.ts'
 import { auditReservationOwners } from './orphans.ts'
 import { type AuditReport, type CheckName, checkNames, Protocol } from './report.ts'
-import { auditAllSlots, auditOneSlot } from './slots.ts'
+import { reservationOutcomes } from './reservation-outcomes.ts'
+import { auditAllSlots, auditOneSlot, entryChecks } from './slots.ts'
 import { auditSnapshots } from './snapshots.ts'
 
 export interface AuditDeps {
@@ -42,8 +46,12 @@ export interface AuditOptions {
   readonly ownersPerPage: number
   /** A batch ends with the slot that brings it above this. */
   readonly entriesPerBatch: number
-  /** An outbox row older than this is stuck, milliseconds. */
+  /** An outbox row older than this is stuck, and a hold or booking that is over for longer, milliseconds. */
   readonly stuckAfterMs: number
+  readonly bookingsPerPage: number
+  /** How long what bookings decided may take to their slots, milliseconds, and how often it is looked at in that time. */
+  readonly bookingWaitMs: number
+  readonly bookingLooks: number
   /** How long a snapshot may stay behind, milliseconds, and how often it is looked at in that time. */
   readonly snapshotWaitMs: number
   readonly snapshotLooks: number
@@ -61,13 +69,16 @@ export const auditDefaults: AuditOptions = {
   ownersPerPage: 20_000,
   entriesPerBatch: 20_000,
   stuckAfterMs: 60_000,
+  bookingsPerPage: 5000,
+  bookingWaitMs: 5000,
+  bookingLooks: 10,
   snapshotWaitMs: 5000,
   snapshotLooks: 10,
   statementTimeoutMs: 300_000,
 }
 
 export interface AuditProgress {
-  /** What is being read: `ledger entries`, `reservations`, `snapshots`, `commands`. */
+  /** What is being read: `ledger entries`, `reservations`, `bookings`, `snapshots`, a topic of commands. */
   readonly stage: string
   readonly done: number
   /** An estimate where the system moves. */
@@ -83,10 +94,18 @@ export const slotChecks: readonly CheckName[] = [
   'ledger-entries',
   'slot-state',
   'reservations',
+  'due-holds',
+  'user-limits',
   'orphans',
   'snapshots',
   'snapshot-behind',
 ]
+
+/** What has a log of its own. */
+const domains = [
+  { rules: reservationOutcomes, events: topics.reservationEvents },
+  { rules: bookingOutcomes, events: topics.bookingEvents },
+] as const
 
 const REDIS_READY_MS = 3000
 
@@ -117,20 +136,26 @@ export async function runAudit(
     }
     for (const name of wanted) protocol.took(name, deps.nowMs() - stageBeganMs)
   }
-  await stage(
-    ['ledger-versions', 'ledger-bounds', 'ledger-entries', 'slot-state', 'reservations', 'orphans'],
-    () => auditLedgers(deps.pool, all, protocol, onStage),
-  )
+  await stage([...entryChecks, 'orphans'], () => auditLedgers(deps.pool, all, protocol, onStage))
   if (all.slotId === null) await stage(['orphans'], () => auditOwners(deps.pool, all, protocol, onStage))
-  await stage(['partitions', 'outcomes'], () => {
-    const onRecords = (done: number, total: number) => onStage({ stage: 'commands', done, total })
-    return auditCommandLog(deps.pool, present(deps.log, 'log'), protocol, all, onRecords)
-  })
-  const published = new Map<number, number>()
-  await stage(['outbox', 'events'], async () => {
-    for (const [partition, seq] of await auditOutbox(deps.pool, protocol, all)) published.set(partition, seq)
-  })
-  await stage(['events'], () => auditEvents(deps.pool, present(deps.log, 'log'), published, protocol, all))
+  await stage(['bookings'], () => auditAllBookings(deps, all, protocol, onStage))
+  for (const domain of domains) {
+    const { rules } = domain
+    await stage(['partitions', 'outcomes'], () => {
+      const onRecords = (done: number, total: number) => onStage({ stage: rules.topic, done, total })
+      return auditCommandLog(deps.pool, present(deps.log, 'log'), rules, protocol, all, onRecords)
+    })
+    const published = new Map<number, number>()
+    await stage(['outbox', 'events'], async () => {
+      const seen = await auditOutbox(deps.pool, rules.topic, protocol, all)
+      for (const [partition, seq] of seen) published.set(partition, seq)
+    })
+    const logTopics = { commands: rules.topic, events: domain.events }
+    await stage(['events'], () =>
+      auditEvents(deps.pool, present(deps.log, 'log'), logTopics, published, protocol, all),
+    )
+  }
+  await stage(['outbox'], () => auditStrangeOutbox(deps.pool, protocol, all))
   await stage(['snapshots', 'snapshot-behind'], () => auditRedis(deps, all, protocol, onStage))
   await stage(['dead-letters'], () => countDeadLetters(deps.pool, all, protocol))
   return protocol.report(deps.nowMs() - beganMs)
@@ -169,6 +194,26 @@ async function auditOwners(
     done += reservations
     onProgress({ stage: 'reservations', done, total })
   })
+}
+
+async function auditAllBookings(
+  { pool, log }: AuditDeps,
+  options: AuditOptions,
+  protocol: Protocol,
+  onProgress: OnProgress,
+): Promise<void> {
+  const total = await countOf(pool, options, 'SELECT count(*)::text AS n FROM bookings')
+  let done = 0
+  await auditBookings(
+    pool,
+    () => present(log, 'log'),
+    protocol,
+    options,
+    (bookings) => {
+      done += bookings
+      onProgress({ stage: 'bookings', done, total })
+    },
+  )
 }
 
 async function auditRedis(

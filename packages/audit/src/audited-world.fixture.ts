@@ -16,17 +16,23 @@ export interface AuditedWorld {
   filled(text: string): string
 }
 
-/** Call it at the top of a file. */
-export function useWorld(): AuditedWorld {
+/** Call it at the top of a file. `fill` adds to the world, and its ids to the names that {@link AuditedWorld.filled} knows. */
+export function useWorld(
+  fill: (world: World) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+): AuditedWorld {
   let world: World
+  let added: Readonly<Record<string, string>>
   beforeEach(async () => {
     world = await createWorld()
+    added = await fill(world)
   })
   afterEach(async () => {
     await world?.close()
   })
-  const audit = (options: Partial<AuditOptions> = {}) =>
-    runAudit({ ...world, nowMs: () => 0 }, { snapshotWaitMs: 100, snapshotLooks: 2, ...options })
+  const audit = (options: Partial<AuditOptions> = {}) => {
+    const quick = { snapshotWaitMs: 100, snapshotLooks: 2, bookingWaitMs: 100, bookingLooks: 2 }
+    return runAudit({ ...world, nowMs: () => 0 }, { ...quick, ...options })
+  }
   return {
     get world() {
       return world
@@ -37,7 +43,7 @@ export function useWorld(): AuditedWorld {
       return findings.map(({ check, subject, detail }) => `${check}: ${subject}: ${detail}`)
     },
     filled: (text) => {
-      const names = new Map(Object.entries(world))
+      const names = new Map<string, unknown>(Object.entries({ ...world, ...added }))
       return text.replace(/\{(\w+)\}/g, (whole, name) => String(names.get(name) ?? whole))
     },
   }

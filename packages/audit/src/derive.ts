@@ -4,24 +4,23 @@ import {
   type LedgerStep,
   ledgerColumns,
   ledgerEntryFromRow,
+  loadState,
   type Reservation,
+  readState,
   reservationTables,
+  type SavedState,
   type Slot,
-  timeText,
 } from '@ironsys/reservations'
 import { z } from 'zod'
 import type { Query } from './consistent-read.ts'
-
-type SavedState = Parameters<typeof reservationTables.save>[0]
-
-/** One field that a repair changes. Null: there is no such row, or no value. */
-export interface Change {
-  /** `slot`, `reservation …` or `snapshot`. */
-  readonly subject: string
-  readonly field: string
-  readonly stored: string | null
-  readonly derived: string | null
-}
+import {
+  type Change,
+  differences,
+  doubtfulReservationFields,
+  doubtfulSlotFields,
+  reservationFields,
+  slotFields,
+} from './state-fields.ts'
 
 export interface Derived {
   readonly slot: Slot
@@ -135,24 +134,6 @@ export async function compareState(
   return { slot, storedSlot, reservations: different, changes }
 }
 
-/** Said by the entry that created the slot, and nowhere else in the ledger. */
-const createdSlotFields = [
-  ...['start_time', 'end_time', 'sales_open_at', 'sales_close_at', 'metadata', 'body_hash', 'created_at'],
-]
-const createdReservationFields = ['user_id', 'quantity', 'metadata', 'body_hash', 'created_at']
-
-/** A slot that is behind has not got the last change yet. */
-function doubtfulSlotFields(stored: Slot, derived: Slot, endsInChange: boolean): readonly string[] {
-  if (stored.version < derived.version) return createdSlotFields
-  const carried = endsInChange ? ['capacity', 'overbooking_bps'] : []
-  return [...createdSlotFields, 'name', 'status', ...carried]
-}
-
-function doubtfulReservationFields(stored: Reservation, derived: Reservation): readonly string[] {
-  const bothCancelled = stored.cancelledMs !== null && derived.cancelledMs !== null
-  return bothCancelled ? [...createdReservationFields, 'cancelled_at'] : createdReservationFields
-}
-
 function requireDerivable(changes: readonly Change[], doubtful: readonly string[]): void {
   const change = changes.find(({ field }) => doubtful.includes(field))
   if (change === undefined) return
@@ -162,104 +143,52 @@ function requireDerivable(changes: readonly Change[], doubtful: readonly string[
   )
 }
 
+/** In whose name state is written. */
+export interface Writer {
+  readonly partition: number
+  readonly epoch: number
+}
+
 /** Puts the derived rows in the place of the stored ones, in the writer's own statements. */
 export async function writeState(
   query: Query,
   { slot, reservations }: Derived,
-  epoch: number,
+  writer: Writer,
 ): Promise<void> {
   await query('DELETE FROM slots WHERE id = $1', [slot.id])
-  await save(query, epoch, { headers: new Map([[slot.id, { header: slot, created: true }]]) })
+  await save(query, writer, { headers: new Map([[slot.id, { header: slot, created: true }]]) })
   for (const page of pagesOf(reservations)) {
     await query('DELETE FROM reservations WHERE id = ANY ($1::uuid[])', [page.map(({ id }) => id)])
-    await save(query, epoch, { rows: new Map(page.map((row) => [row.id, { row, created: true }])) })
+    await save(query, writer, { rows: new Map(page.map((row) => [row.id, { row, created: true }])) })
   }
 }
 
 async function save(
   query: Query,
-  epoch: number,
+  { partition, epoch }: Writer,
   rows: Partial<Pick<SavedState, 'headers' | 'rows'>>,
 ): Promise<void> {
-  const state: SavedState = { from: { epoch }, headers: new Map(), rows: new Map(), ledger: [], ...rows }
+  const state: SavedState = {
+    ...{ id: { partition }, from: { epoch }, headers: new Map(), rows: new Map(), ledger: [] },
+    ...{ removedKeys: new Set<string>(), ...rows },
+  }
   for (const { text, values } of reservationTables.save(state)) await query(text, values)
 }
 
-const prefetched = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
+/** What `loadState` answers, in one row. */
+export const stateAnswer = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
 
 async function readSlot(query: Query, slotId: string): Promise<Slot | null> {
-  const { text, values } = reservationTables.prefetch({ keys: [slotId], rowIds: [], commandIds: [] })
+  const { text, values } = loadState([slotId], [])
   const [answer] = await query(text, values)
-  return reservationTables.read(prefetched.parse(answer)).headers.get(slotId) ?? null
+  return readState(stateAnswer.parse(answer)).headers.get(slotId) ?? null
 }
 
 async function readReservations(query: Query, page: readonly Reservation[]) {
-  const rowIds = page.map(({ id }) => id)
-  const { text, values } = reservationTables.prefetch({ keys: [], rowIds, commandIds: [] })
+  const ids = page.map(({ id }) => id)
+  const { text, values } = loadState([], ids)
   const [answer] = await query(text, values)
-  return reservationTables.read(prefetched.parse(answer)).rows
-}
-
-type Fields = Readonly<Record<string, string | null>>
-
-function differences(subject: string, stored: Fields | null, derived: Fields): readonly Change[] {
-  return Object.entries(derived).flatMap(([field, value]) => {
-    const before = stored?.[field] ?? null
-    return before === value && stored !== null ? [] : [{ subject, field, stored: before, derived: value }]
-  })
-}
-
-function slotFields(slot: Slot): Fields {
-  return {
-    version: String(slot.version),
-    name: slot.name,
-    status: slot.status,
-    start_time: timeText(slot.startMs),
-    end_time: timeText(slot.endMs),
-    capacity: String(slot.pool.capacityUnits),
-    overbooking_bps: String(slot.pool.overbookingBps),
-    held: String(slot.pool.heldUnits),
-    confirmed: String(slot.pool.confirmedUnits),
-    sales_open_at: timeOrNull(slot.salesOpenMs),
-    sales_close_at: timeOrNull(slot.salesCloseMs),
-    metadata: jsonText(slot.metadata),
-    body_hash: slot.bodyHash,
-    created_at: timeText(slot.createdMs),
-  }
-}
-
-function reservationFields(reservation: Reservation): Fields {
-  return {
-    slot_id: reservation.slotId,
-    user_id: reservation.userId,
-    quantity: String(reservation.quantity),
-    status: reservation.status,
-    reason: reservation.reason,
-    slot_version: String(reservation.slotVersion),
-    metadata: jsonText(reservation.metadata),
-    body_hash: reservation.bodyHash,
-    created_at: timeText(reservation.createdMs),
-    cancelled_at: timeOrNull(reservation.cancelledMs),
-  }
-}
-
-function timeOrNull(ms: number | null): string | null {
-  return ms === null ? null : timeText(ms)
-}
-
-/** Equal for equal values, whatever the order of their keys. */
-function jsonText(value: unknown): string | null {
-  return value === null ? null : JSON.stringify(ordered(value))
-}
-
-function ordered(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(ordered)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, ordered(inner)]),
-  )
+  return readState(stateAnswer.parse(answer)).rows
 }
 
 /** At most {@link PAGE} each. */

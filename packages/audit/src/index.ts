@@ -1,6 +1,7 @@
 export * from './audit.ts'
-export { type Change, RepairFault } from './derive.ts'
+export { RepairFault } from './derive.ts'
 export { createLogSource, type LogRange, type LogSource } from './log-source.ts'
 export * from './repair.ts'
 export * from './report.ts'
 export { auditOneSlot, type SlotSample, slotIdsAfter } from './slots.ts'
+export type { Change } from './state-fields.ts'

@@ -68,7 +68,7 @@ const inLedger: readonly Damage[] = [
   [
     "a cancel's quantity and delta",
     ledger(`event = jsonb_set(event, '{quantity}', '2'), confirmed_delta = -2`, 5),
-    'reservations: reservation {cancelled} of slot {a}: its entries leave -1 units instead of none',
+    'reservations: reservation {cancelled} of slot {a}: its entries move now 1, now 2 units',
   ],
   [
     'an event that is no number',
@@ -114,7 +114,7 @@ const inLedger: readonly Damage[] = [
     'a reservation id',
     ledger(`reservation_id = '{first}'`, 3),
     'ledger-entries: slot {a}, version 3: reservation_id is {first}, its event names {second}',
-    'reservations: reservation {first} of slot {a}: the ledger confirms it 2 times',
+    'reservations: reservation {first} of slot {a}: version 3 is reservation_confirmed, but it was confirmed before',
     'reservations: reservation {second} of slot {a}: it is confirmed with 3 units, but no ledger entry says so',
   ],
   [
@@ -150,7 +150,7 @@ const inLedger: readonly Damage[] = [
     'an entry gone',
     `DELETE FROM slot_ledger WHERE slot_id = '{a}' AND version = 4`,
     'ledger-versions: slot {a}, version 5: version 4 is missing',
-    'reservations: reservation {cancelled} of slot {a}: the ledger cancels it without having confirmed it',
+    'reservations: reservation {cancelled} of slot {a}: version 5 is reservation_cancelled, but it was nothing before',
   ],
   [
     'the last entry gone',

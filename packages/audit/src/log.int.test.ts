@@ -215,10 +215,10 @@ test('what was cancelled before it was reserved may be confirmed', async () => {
   expect(await audited.findings()).toEqual([])
   await writer.apply(b, { v: 1, type: 'cancel', id: randomUUID(), reservation_id: only })
   await audited.world.pool.query(
-    `UPDATE reservations SET status = 'confirmed', cancelled_at = NULL WHERE id = '${only}'`,
+    `UPDATE reservations SET status = 'confirmed', transitions = NULL WHERE id = '${only}'`,
   )
   expect(await audited.findings({ only: ['outcomes'] })).toEqual([
-    expect.stringContaining(`reservation ${only} was cancelled, but is confirmed`),
+    expect.stringContaining(`reservation ${only} was cancelled, but is held, confirmed or waitlisted`),
   ])
 })
 
@@ -229,7 +229,7 @@ describe('a cancel in the same millisecond as its reserve', () => {
     const id = mintId(a, 0)
     await writer.apply(a, { v: 1, type: 'reserve', id, slot_id: a, user_id: 'ann', quantity: 1 })
     await writer.apply(a, { v: 1, type: 'cancel', id: randomUUID(), reservation_id: id })
-    await pool.query(`UPDATE reservations SET status = 'confirmed', cancelled_at = NULL WHERE id = '${id}'`)
+    await pool.query(`UPDATE reservations SET status = 'confirmed', transitions = NULL WHERE id = '${id}'`)
     const records = log.records(topics.reservationCommands, partition)
     const [reserve, cancel] = records.slice(-2).map(requireRecord)
     records.pop()
@@ -240,7 +240,7 @@ describe('a cancel in the same millisecond as its reserve', () => {
   test('is judged within one batch of records', async () => {
     const id = await cancelLost()
     expect(await audited.findings({ only: ['outcomes'] })).toEqual([
-      expect.stringContaining(`reservation ${id} was cancelled, but is confirmed`),
+      expect.stringContaining(`reservation ${id} was cancelled, but is held, confirmed or waitlisted`),
     ])
   })
 

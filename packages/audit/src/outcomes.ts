@@ -1,116 +1,103 @@
 /**
  * The check `outcomes`: every command below the fence was decided, or lies in the dead letters (I2).
  *
- * Order of reading: the fence, the records below it, their outcomes; an outcome is never taken back.
- *
- * A cancel leaves no trace of its own. Its reservation may not be `confirmed` if it was made before: before the
- * cancel's log time, or earlier in the same batch of records. One that was made in the same millisecond in another
- * batch is not judged.
+ * Order of reading: the fence, the records below it, their outcomes; an outcome is never taken back. There is one
+ * exception: what is long over is retired with all that belongs to it. A create whose key is not stored is therefore a
+ * suspect first: the log behind it is searched for the command that retired the key, up to where the fence stands by
+ * then ({@link file://./retired.ts}).
  */
-import { topics } from '@ironsys/contracts'
 import type { LogRecord } from '@ironsys/engine'
-import type { StatementValue } from '@ironsys/postgres'
-import { reservationDecider } from '@ironsys/reservations'
 import { z } from 'zod'
 import type { Query } from './consistent-read.ts'
 import { sayer } from './partitions.ts'
 import type { Protocol } from './report.ts'
 
-interface Expected {
+/** What one command must have led to. A command may expect several things. */
+export interface Expected {
   readonly offset: number
-  /** What has the outcome: the reservation of a reserve or cancel, the slot, the command itself. */
+  /** A name that the domain's statement knows. */
+  readonly kind: string
+  /** What has the outcome. Null for a record that cannot be read. */
   readonly id: string | null
-  readonly kind: 'reserve' | 'cancel' | 'create_slot' | 'update_slot' | 'unreadable'
-  readonly timeMs: number
-  /** The reserve of a cancel's reservation is earlier in this batch. */
-  readonly reservedBefore: boolean
+  /** What it belongs to, where that goes with all that belongs to it. */
+  readonly key: string | null
+  readonly atMs: number
+  /** Whoever asks, or whoever is erased, where that is said. */
+  readonly person?: string | undefined
+  readonly bookingId?: string | undefined
+  /** The create of what it is about is earlier in this batch of records. */
+  readonly createdBefore?: boolean
+  readonly keepMs?: number
+  /** Said when it has not. */
+  readonly missing: string
 }
 
-const missingSql = `
-SELECT c."offset"::text AS "offset"
-  FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::timestamptz[], $7::boolean[]) AS c ("offset", id, kind, at, reserved_before)
- WHERE NOT EXISTS (SELECT FROM dead_letters d WHERE d.topic = $1 AND d.partition = $2 AND d."offset" = c."offset")
-   AND CASE c.kind
-         WHEN 'reserve' THEN NOT EXISTS (SELECT FROM reservations r WHERE r.id = c.id)
-         WHEN 'create_slot' THEN NOT EXISTS (SELECT FROM slots s WHERE s.id = c.id)
-         WHEN 'update_slot' THEN NOT EXISTS (SELECT FROM applied_commands a WHERE a.command_id = c.id)
-         WHEN 'cancel' THEN EXISTS (
-           SELECT FROM reservations r WHERE r.id = c.id AND r.status = 'confirmed'
-              AND (r.created_at < c.at OR (c.reserved_before AND r.created_at = c.at)))
-         ELSE true END
- ORDER BY c."offset"`
+/** Commands of one topic and what becomes of them. */
+export interface OutcomeRules {
+  readonly topic: string
+  /**
+   * What the records of one batch must have led to, in the order of their offsets. What only a newer program can read is
+   * told to `onNewer`.
+   */
+  expectedOf(records: readonly LogRecord[], onNewer: (detail: string) => void): readonly Expected[]
+  /** SQL: whether `c`, a row of {@link lookUp}, lacks what is expected; NULL or false where nothing is wrong. */
+  readonly isMissingSql: string
+  /** SQL: whether a missing create may have been retired with its key: that is not stored. */
+  readonly isGoneSql: string
+  /** The key that a record asks to retire, or null. */
+  retiredKeyOf(record: LogRecord): string | null
+}
 
-const missingRows = z.array(z.object({ offset: z.coerce.number() }))
+/** A create that has no outcome, and nothing that its key has is stored. */
+export interface Suspect {
+  readonly offset: number
+  readonly key: string
+  readonly missing: string
+}
 
-/** Looks up the outcomes of records of one partition, in the order of their offsets. */
+export const DAY_MS = 24 * 3600 * 1000
+
+const missingRows = z.array(z.object({ n: z.int(), gone: z.boolean() }))
+
+/** Looks up the outcomes of records of one partition. Answers what is judged when all is read. */
 export async function checkOutcomes(
   query: Query,
+  rules: OutcomeRules,
   partition: number,
   records: readonly LogRecord[],
   protocol: Protocol,
-): Promise<void> {
-  const expected = expectedOf(records, protocol)
-  const column = (value: (each: Expected) => StatementValue): StatementValue => {
-    const values = expected.map(value)
-    return `{${values.map((each) => each ?? 'NULL').join()}}`
-  }
-  const rows = await query(missingSql, [
-    topics.reservationCommands,
+): Promise<readonly Suspect[]> {
+  const expected = rules.expectedOf(records, (detail) =>
+    protocol.skip('outcomes', `a command has a newer schema than this program: ${detail}`),
+  )
+  const rows = await query(lookUp(rules), [
+    rules.topic,
     partition,
-    column(({ offset }) => offset),
-    column(({ id }) => id),
-    column(({ kind }) => kind),
-    column(({ timeMs }) => new Date(timeMs).toISOString()),
-    column(({ reservedBefore }) => String(reservedBefore)),
+    JSON.stringify(expected.map((each, n) => ({ n, ...each, missing: undefined }))),
   ])
-  protocol.count('outcomes', expected.length)
-  const say = sayer('outcomes', partition, protocol)
-  const byOffset = new Map(expected.map((each) => [each.offset, each]))
-  for (const { offset } of missingRows.parse(rows)) {
-    const missing = byOffset.get(offset)
-    if (missing !== undefined) say(`offset ${offset}: ${described(missing)}`)
-  }
+  protocol.count('outcomes', records.length)
+  const say = sayer('outcomes', { topic: rules.topic, partition }, protocol)
+  return missingRows.parse(rows).flatMap(({ n, gone }): readonly Suspect[] => {
+    const each = expected[n]
+    if (each === undefined) return []
+    const { offset, key, missing } = each
+    if (gone && key !== null) return [{ offset, key, missing }]
+    say(`offset ${offset}: ${missing}`)
+    return []
+  })
 }
 
-function expectedOf(records: readonly LogRecord[], protocol: Protocol): readonly Expected[] {
-  const reserved = new Set<string>()
-  return records.flatMap((record) => expectationOf(record, reserved, protocol) ?? [])
+function lookUp({ isMissingSql, isGoneSql }: OutcomeRules): string {
+  return `
+SELECT c.n, coalesce(${isGoneSql}, false) AS gone
+  FROM json_to_recordset($3::json) AS c (n int, "offset" bigint, kind text, id uuid, key uuid, "atMs" bigint, person text,
+         "bookingId" uuid, "createdBefore" boolean, "keepMs" bigint),
+       LATERAL (SELECT timestamptz 'epoch' + c."atMs" * interval '1 ms' AS at) t
+ WHERE NOT EXISTS (SELECT FROM dead_letters d WHERE d.topic = $1 AND d.partition = $2 AND d."offset" = c."offset")
+   AND ${isMissingSql}
+ ORDER BY c."offset", c.n`
 }
 
-/** Null for a record that only a newer program can read. */
-function expectationOf(record: LogRecord, reserved: Set<string>, protocol: Protocol): Expected | null {
-  const command = reservationDecider.parse(record.value)
-  const at = { offset: record.offset, timeMs: record.timeMs, reservedBefore: false }
-  if ('unreadable' in command) {
-    if (command.unreadable === 'malformed') return { ...at, id: command.commandId, kind: 'unreadable' }
-    protocol.skip('outcomes', `a command has a newer schema than this program: ${command.detail}`)
-    return null
-  }
-  switch (command.type) {
-    case 'reserve':
-      reserved.add(command.id)
-      return { ...at, id: command.id, kind: command.type }
-    case 'cancel': {
-      const id = command.reservation_id
-      return { ...at, id, kind: command.type, reservedBefore: reserved.has(id) }
-    }
-    case 'create_slot':
-    case 'update_slot':
-      return { ...at, id: command.id, kind: command.type }
-  }
-}
-
-function described({ kind, id }: Expected): string {
-  switch (kind) {
-    case 'reserve':
-      return `reservation ${id} was accepted, but has no outcome: no reservation, no dead letter`
-    case 'create_slot':
-      return `slot ${id} was accepted, but has no outcome: no slot, no dead letter`
-    case 'update_slot':
-      return `change ${id} of a slot was accepted, but has no outcome: neither remembered nor a dead letter`
-    case 'cancel':
-      return `reservation ${id} was cancelled, but is confirmed`
-    case 'unreadable':
-      return 'the record cannot be read, but is no dead letter'
-  }
-}
+/** When a row became what it is, by its column `transitions`; Unix milliseconds. */
+export const lastChangeSql = `coalesce(CASE jsonb_typeof(r.transitions -> -1 -> 1) WHEN 'number'
+       THEN (r.transitions -> -1 ->> 1)::numeric END, extract(epoch FROM r.created_at) * 1000)`

@@ -4,8 +4,8 @@
  * Order of reading: the fence's row first, the log's bounds after it. The log only grows, so that a fence beyond its
  * end is never a race; a fence below its beginning is looked at again.
  */
-import { topics } from '@ironsys/contracts'
-import { type LogRecord, recordDigest } from '@ironsys/engine'
+import { commandTopics } from '@ironsys/contracts'
+import { type LogRecord, type PartitionId, recordDigest } from '@ironsys/engine'
 import type { TopicDescription } from '@ironsys/kafka'
 import { z } from 'zod'
 import type { Query } from './consistent-read.ts'
@@ -13,6 +13,7 @@ import type { CheckName, Protocol } from './report.ts'
 
 const progressRows = z.array(
   z.object({
+    topic: z.string(),
     partition: z.int(),
     cluster_id: z.string(),
     partition_count: z.int(),
@@ -27,15 +28,15 @@ const progressRows = z.array(
 )
 export type PartitionProgress = z.infer<typeof progressRows>[number]
 
-/** The fence's rows of the command topic, in the order of their partitions. */
-export async function readFences(query: Query): Promise<readonly PartitionProgress[]> {
+/** The fence's rows of a command topic, in the order of their partitions. */
+export async function readFences(query: Query, topic: string): Promise<readonly PartitionProgress[]> {
   const text = `
-SELECT partition, cluster_id, partition_count, next_offset, event_seq, last_record_digest AS digest,
+SELECT topic, partition, cluster_id, partition_count, next_offset, event_seq, last_record_digest AS digest,
        (extract(epoch FROM log_time) * 1000)::bigint AS log_time,
        (extract(epoch FROM last_record_time) * 1000)::bigint AS record_time,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
   FROM partition_progress WHERE topic = $1 ORDER BY partition`
-  return progressRows.parse(await query(text, [topics.reservationCommands]))
+  return progressRows.parse(await query(text, [topic]))
 }
 
 /** The database's clock, Unix milliseconds. */
@@ -61,8 +62,8 @@ export function checkFence(
   bounds: Bounds | undefined,
   protocol: Protocol,
 ): void {
-  const { partition, next_offset: next, log_time: logTimeMs, record_time: recordTimeMs } = fence
-  const say = sayer('partitions', partition, protocol)
+  const { next_offset: next, log_time: logTimeMs, record_time: recordTimeMs } = fence
+  const say = sayer('partitions', fence, protocol)
   protocol.count('partitions', 1)
   if (fence.cluster_id !== log.clusterId)
     say(`it was written from Kafka cluster ${fence.cluster_id}, this is ${log.clusterId}`)
@@ -86,7 +87,7 @@ export function checkFence(
 /** The record at `next_offset` − 1 against what the fence remembers of it. */
 export function checkLastRecord(fence: PartitionProgress, record: LogRecord, protocol: Protocol): void {
   if (fence.digest === null || fence.record_time === null) return
-  const say = sayer('partitions', fence.partition, protocol)
+  const say = sayer('partitions', fence, protocol)
   const digest = recordDigest(record)
   if (digest !== fence.digest)
     say(
@@ -113,6 +114,7 @@ const segmentRows = z.array(
  */
 export async function checkOutbox(
   query: Query,
+  topic: string,
   fences: readonly PartitionProgress[],
   stuckAfterMs: number,
   protocol: Protocol,
@@ -120,11 +122,10 @@ export async function checkOutbox(
   const text = `
 SELECT partition, first_seq AS first, last_seq AS last, (extract(epoch FROM clock_timestamp() - created_at) * 1000)::bigint AS age
   FROM outbox WHERE topic = $1 ORDER BY partition, last_seq LIMIT ${SEGMENTS_MAX}`
-  const all = segmentRows.parse(await query(text, [topics.reservationCommands]))
+  const all = segmentRows.parse(await query(text, [topic]))
   if (all.length === SEGMENTS_MAX)
     protocol.skip('outbox', `only the first ${SEGMENTS_MAX} segments were read`)
   protocol.count('outbox', all.length)
-  await checkStrangeSegments(query, protocol)
   return new Map(
     fences.map((fence) => {
       const segments = all.filter(({ partition }) => partition === fence.partition)
@@ -141,12 +142,12 @@ const STRANGE_MAX = 100
 const strangeRows = z.array(z.object({ topic: z.string(), partition: z.int(), segments: z.int() }))
 
 /** Segments that no writer reads, because nobody writes their partition. */
-async function checkStrangeSegments(query: Query, protocol: Protocol): Promise<void> {
+export async function checkStrangeSegments(query: Query, protocol: Protocol): Promise<void> {
   const text = `
 SELECT topic, partition, count(*)::int AS segments FROM outbox o
- WHERE topic <> $1 OR NOT EXISTS (SELECT FROM partition_progress p WHERE p.topic = o.topic AND p.partition = o.partition)
+ WHERE topic <> ALL ($1) OR NOT EXISTS (SELECT FROM partition_progress p WHERE p.topic = o.topic AND p.partition = o.partition)
  GROUP BY topic, partition ORDER BY topic, partition LIMIT ${STRANGE_MAX}`
-  for (const row of strangeRows.parse(await query(text, [topics.reservationCommands]))) {
+  for (const row of strangeRows.parse(await query(text, [commandTopics]))) {
     const subject = `partition ${row.partition} of ${row.topic}`
     const detail = `${row.segments} segments in the outbox are of a partition that nobody writes: they are never published`
     protocol.add({ check: 'outbox', subject, slotId: null, detail, repairable: null })
@@ -160,7 +161,7 @@ function checkSegments(
   stuckAfterMs: number,
   protocol: Protocol,
 ): void {
-  const say = sayer('outbox', fence.partition, protocol)
+  const say = sayer('outbox', fence, protocol)
   for (const [index, segment] of segments.entries()) {
     const before = segments[index - 1]
     if (before !== undefined && segment.first !== before.last + 1)
@@ -175,14 +176,14 @@ function checkSegments(
     )
 }
 
-/** Reports about one partition of the command topic. */
+/** Reports about one partition of a command topic. */
 export function sayer(
   check: CheckName,
-  partition: number,
+  { topic, partition }: PartitionId,
   protocol: Protocol,
 ): (detail: string, remedy?: string) => void {
   return (detail, remedy) => {
-    const subject = `partition ${partition} of ${topics.reservationCommands}`
+    const subject = `partition ${partition} of ${topic}`
     const finding = { check, subject, slotId: null, detail, repairable: null }
     protocol.add(remedy === undefined ? finding : { ...finding, remedy })
   }

@@ -25,7 +25,7 @@ test('every damage of state is shown field by field, and gone after the repair',
   await damage(
     `UPDATE slots SET confirmed = 4, version = 5, name = 'Slot {a}', capacity = 10 WHERE id = '{a}'`,
   )
-  await damage(`UPDATE reservations SET status = 'confirmed', cancelled_at = NULL WHERE id = '{cancelled}'`)
+  await damage(`UPDATE reservations SET status = 'confirmed', transitions = NULL WHERE id = '{cancelled}'`)
   await damage(`UPDATE reservations SET slot_version = 9 WHERE id = '{first}'`)
   await damage(`DELETE FROM reservations WHERE id = '{second}'`)
   await damage(`DELETE FROM slots WHERE id = '{b}'`)

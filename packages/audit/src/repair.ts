@@ -25,7 +25,6 @@ import { inTransaction, type Pool } from '@ironsys/postgres'
 import { z } from 'zod'
 import { type Query, readConsistently } from './consistent-read.ts'
 import {
-  type Change,
   compareState,
   type Derived,
   foldLedger,
@@ -36,6 +35,7 @@ import {
 } from './derive.ts'
 import type { Finding } from './report.ts'
 import { readSnapshotText, readStatesIn, UNREADABLE } from './snapshots.ts'
+import type { Change } from './state-fields.ts'
 
 export interface RepairDeps {
   /** May write. One connection is used. */
@@ -172,7 +172,7 @@ async function repairPage(pool: Pool, repair: SlotRepair, page: Page): Promise<n
     const ledger = await foldLedger(query, repair.slotId, page.ledger, LOCKED_ENTRIES_MAX)
     const derived = await compareState(query, repair.slotId, ledger, page.ids)
     requireShown(repair, derived)
-    await writeState(query, derived, epoch)
+    await writeState(query, derived, { partition: page.partition, epoch })
     return epoch
   })
 }

@@ -10,10 +10,16 @@ export const checks = {
   'ledger-entries': { per: 'entries', about: "an entry's columns are what its event says" },
   'slot-state': { per: 'slots', about: 'the stored slot is what its ledger adds up to' },
   reservations: { per: 'reservations', about: 'each reservation has exactly its ledger entries' },
+  'due-holds': { per: 'holds', about: 'none is over for long and held still' },
+  'user-limits': { per: 'reservations', about: 'no user has more of a slot than it allows' },
   orphans: { per: 'reservations', about: 'nothing belongs to a slot that is not there' },
+  bookings: { per: 'bookings', about: 'several slots or none: all is confirmed, or nothing is held' },
   partitions: { per: 'partitions', about: 'the fence stands where the command log says' },
   outbox: { per: 'segments', about: 'what is unpublished is without holes, and young' },
-  events: { per: 'events', about: "the events topic's end is in order, without gaps" },
+  events: {
+    per: 'events',
+    about: 'the ends of the events topics are in order, without gaps, and say what the ledger says',
+  },
   outcomes: { per: 'commands', about: 'below the fence all have an outcome, above it none waits long (I2)' },
   snapshots: { per: 'snapshots', about: 'no snapshot in Redis is ahead of state or differs from it' },
   'snapshot-behind': { per: 'snapshots', about: 'every snapshot in Redis catches up with state' },
@@ -81,8 +87,13 @@ export function remedyOf({
     case 'ledger-entries':
     case 'slot-state':
     case 'reservations':
+    case 'user-limits':
     case 'orphans':
       return 'cannot be derived: reservations.events and the command log say what was decided; restore it from a backup'
+    case 'due-holds':
+      return "start a worker, or see in the worker's log why the slot is not woken: ironsys_halted_partitions"
+    case 'bookings':
+      return 'cannot be derived: bookings.events and reservations.events say what was decided; restore it from a backup'
     case 'partitions':
       return "stop the worker; compare the log with its replicas and the database's address with the log's"
     case 'outbox':

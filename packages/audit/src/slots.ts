@@ -1,6 +1,6 @@
 /**
- * The checks about slots: ledger-versions, ledger-bounds, ledger-entries, slot-state, reservations, and of orphans the
- * ledger's. In batches over the range of ids, each batch over one snapshot of the database.
+ * The checks about slots: ledger-versions, ledger-bounds, ledger-entries, slot-state, reservations, due-holds,
+ * user-limits, and of orphans the ledger's. In batches over the range of ids, each batch over one snapshot of the database.
  */
 import { idRangeOfKey } from '@ironsys/contracts'
 import { isServerError, type Pool } from '@ironsys/postgres'
@@ -15,6 +15,8 @@ export interface SlotBatchOptions {
   readonly entriesPerBatch: number
   readonly findingsMax: number
   readonly statementTimeoutMs: number
+  /** A hold that is over for longer is stuck, milliseconds. */
+  readonly stuckAfterMs: number
 }
 
 /** One batch: slots, and how far the range of ids reaches that it covers. */
@@ -29,8 +31,9 @@ const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /** Slots that could not be read and are named; more of them are counted. */
 const UNREAD_NAMED_MAX = 10
-const entryChecks: readonly CheckName[] = [
+export const entryChecks: readonly CheckName[] = [
   ...(['ledger-versions', 'ledger-bounds', 'ledger-entries', 'slot-state', 'reservations'] as const),
+  ...(['due-holds', 'user-limits'] as const),
 ]
 
 /**
@@ -70,13 +73,13 @@ async function auditBatch(
   options: SlotBatchOptions,
   unread: string[],
 ) {
-  const { statementTimeoutMs: timeoutMs, findingsMax } = options
+  const { statementTimeoutMs: timeoutMs } = options
   let page: Awaited<ReturnType<typeof nextSlots>> | null = null
   try {
     return await readConsistently(pool, timeoutMs, async (query) => {
       const { slotIds, upTo } = await nextSlots(query, from, options)
       page = { slotIds, upTo }
-      const answer = await readFaults(query, slotIds, null, protocol, findingsMax)
+      const answer = await readFaults(query, slotIds, null, protocol, options)
       reportOrphanEntries(await readOrphanEntries(query, from, upTo), protocol)
       return { slotIds, upTo, entries: reportFaults(answer, slotIds, protocol) }
     })
@@ -92,14 +95,15 @@ async function auditOneByOne(
   from: string,
   { slotIds, upTo }: Awaited<ReturnType<typeof nextSlots>>,
   protocol: Protocol,
-  { statementTimeoutMs: timeoutMs, findingsMax }: SlotBatchOptions,
+  options: SlotBatchOptions,
   unread: string[],
 ) {
+  const { statementTimeoutMs: timeoutMs } = options
   let entries = 0
   for (const slotId of slotIds) {
     try {
       const answer = await readConsistently(pool, timeoutMs, (query) =>
-        readFaults(query, [slotId], null, protocol, findingsMax),
+        readFaults(query, [slotId], null, protocol, options),
       )
       entries += reportFaults(answer, [slotId], protocol)
     } catch (error) {
@@ -131,17 +135,17 @@ export async function auditOneSlot(
   pool: Pool,
   slotId: string,
   protocol: Protocol,
-  options: Pick<SlotBatchOptions, 'findingsMax' | 'statementTimeoutMs'> & {
+  options: Pick<SlotBatchOptions, 'findingsMax' | 'statementTimeoutMs' | 'stuckAfterMs'> & {
     readonly newestEntries: number | null
   },
 ): Promise<SlotSample> {
   return readConsistently(pool, options.statementTimeoutMs, async (query) => {
     const found = (await query('SELECT FROM slots WHERE id = $1', [slotId])).length > 0
-    const { newestEntries, findingsMax } = options
+    const { newestEntries } = options
     const slotIds = found ? [slotId] : []
     const fits = newestEntries === null || (await isShort(query, slotId, newestEntries))
     const newest = fits ? null : newestEntries
-    const answer = await readFaults(query, slotIds, newest, protocol, findingsMax)
+    const answer = await readFaults(query, slotIds, newest, protocol, options)
     if (!found) reportOrphanEntries(await readOrphanEntries(query, slotId, slotId), protocol)
     return { found, entries: reportFaults(answer, slotIds, protocol) }
   })
@@ -191,6 +195,8 @@ const checkName = z.enum(checkNames)
 const answerRow = z.object({
   entries: z.int(),
   reservations: z.int(),
+  holds: z.int(),
+  limited: z.int(),
   counts: z.partialRecord(checkName, z.int()),
   faults: z.array(
     z.object({
@@ -213,7 +219,7 @@ async function readFaults(
   slotIds: readonly string[],
   newestEntries: number | null,
   protocol: Protocol,
-  findingsMax: number,
+  { findingsMax, stuckAfterMs }: Pick<SlotBatchOptions, 'findingsMax' | 'stuckAfterMs'>,
 ): Promise<Answer> {
   const ranges = slotIds.map(idRangeOfKey)
   const text = newestEntries === null ? wholeSlotsSql : newestEntriesSql
@@ -224,18 +230,21 @@ async function readFaults(
     newestEntries,
     findingsMax,
     checkNames.filter((name) => protocol.wants(name)),
+    stuckAfterMs,
   ])
   return answerRow.parse(row)
 }
 
 /** Answers how many entries were looked at. */
 function reportFaults(answer: Answer, slotIds: readonly string[], protocol: Protocol): number {
-  const { entries, reservations, counts, faults, ...rest } = answer
+  const { entries, reservations, holds, limited, counts, faults, ...rest } = answer
   protocol.count('ledger-versions', slotIds.length)
   protocol.count('slot-state', slotIds.length)
   protocol.count('ledger-bounds', entries)
   protocol.count('ledger-entries', entries)
   protocol.count('reservations', reservations)
+  protocol.count('due-holds', holds)
+  protocol.count('user-limits', limited)
   for (const slotId of rest.damaged) protocol.noteDamagedLedger(slotId)
   const damaged = new Set(rest.damaged)
   for (const fault of faults) protocol.add(findingOf(fault, damaged))
@@ -251,7 +260,10 @@ function findingOf(fault: Fault, damaged: ReadonlySet<string>): Finding {
   const place = `slot ${slot_id}, version ${version}`
   return {
     check: name,
-    subject: name === 'reservations' ? `reservation ${reservation_id} of slot ${slot_id}` : place,
+    subject:
+      reservation_id !== null && name !== 'ledger-entries'
+        ? `reservation ${reservation_id} of slot ${slot_id}`
+        : place,
     slotId: slot_id,
     detail,
     fields,

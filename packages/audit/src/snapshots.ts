@@ -16,9 +16,10 @@ import {
 } from '@ironsys/cache'
 import { redisNames, type SlotDocument } from '@ironsys/contracts'
 import type { Pool } from '@ironsys/postgres'
-import { reservationTables, slotDocument } from '@ironsys/reservations'
+import { loadState, readState, slotDocument } from '@ironsys/reservations'
 import { z } from 'zod'
 import { type Query, readConsistently } from './consistent-read.ts'
+import { stateAnswer } from './derive.ts'
 import type { Finding, Protocol } from './report.ts'
 import { slotIdsAfter } from './slots.ts'
 
@@ -165,7 +166,6 @@ async function* slotIdPages(
   }
 }
 
-const stateAnswer = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
 const epochRows = z.array(z.object({ id: z.string(), epoch: z.coerce.number() }))
 
 async function readStates(pool: Pool, ids: readonly string[], timeoutMs: number) {
@@ -177,9 +177,9 @@ export async function readStatesIn(
   query: Query,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, StoredState>> {
-  const { text, values } = reservationTables.prefetch({ keys: ids, rowIds: [], commandIds: [] })
+  const { text, values } = loadState(ids, [])
   const [answer] = await query(text, values)
-  const { headers } = reservationTables.read(stateAnswer.parse(answer))
+  const { headers } = readState(stateAnswer.parse(answer))
   const epochs = epochRows.parse(
     await query('SELECT id, epoch FROM slots WHERE id = ANY ($1::uuid[])', [ids]),
   )

@@ -74,13 +74,13 @@ const inState: readonly Damage[] = [
   ],
   [
     'a cancel undone',
-    reservation("status = 'confirmed', cancelled_at = NULL", 'cancelled'),
+    reservation("status = 'confirmed', transitions = NULL", 'cancelled'),
     'reservations: reservation {cancelled} of slot {a}: status is confirmed, the ledger says cancelled',
     'outcomes: partition {partition} of reservations.commands: offset ',
   ],
   [
     'a cancel made up',
-    reservation("status = 'cancelled', cancelled_at = now()", 'first'),
+    reservation("status = 'cancelled'", 'first'),
     'reservations: reservation {first} of slot {a}: status is cancelled, the ledger says confirmed',
   ],
   [

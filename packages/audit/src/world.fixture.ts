@@ -1,11 +1,22 @@
 /** A small deployment for one test: a database written by the engine's own parts, its log in memory, a real Redis. */
 import { createHash, randomUUID } from 'node:crypto'
+import { bookingBinding, bookingDecider, bookingTables } from '@ironsys/bookings'
 import { connectRedis, encodeSnapshot } from '@ironsys/cache'
 import { type CommandOutcome, mintId, partitionOfKey, redisNames, topics } from '@ironsys/contracts'
-import { decideBatch, type LogRecord, type PartitionId, type Progress } from '@ironsys/engine'
-import { createPartitionStore, createPool, type Pool } from '@ironsys/postgres'
 import {
-  type Reservation,
+  type Binding,
+  type Command,
+  type Decider,
+  type DomainEvent,
+  decideBatch,
+  type Header,
+  type LogRecord,
+  type Page,
+  type PartitionId,
+  type Progress,
+} from '@ironsys/engine'
+import { createPartitionStore, createPool, type DomainTables, type Pool } from '@ironsys/postgres'
+import {
   reservationBinding,
   reservationDecider,
   reservationTables,
@@ -17,7 +28,8 @@ import type { LogSource } from './log-source.ts'
 
 export const PARTITIONS = 2
 const CLUSTER = 'test-cluster'
-const FIRST_MS = Date.UTC(2026, 0, 1)
+/** Log time begins an hour ago, so that holds of hours are not over. */
+export const FIRST_MS = Date.now() - 3_600_000
 
 export type World = Awaited<ReturnType<typeof createWorld>>
 
@@ -31,7 +43,7 @@ export async function createWorld() {
     commandTimeoutMs: 5000,
   })
   const log = createMemoryLog()
-  const writer = createWriter(pool, log)
+  const writer = createWriters(pool, log)
   const a = randomUUID()
   const b = randomUUID()
   const made = await fill(writer, a, b)
@@ -105,60 +117,124 @@ async function fill(writer: Writer, a: string, b: string) {
   return { first, second, cancelled, rejected, only, updateId }
 }
 
-type Writer = ReturnType<typeof createWriter>
+export type Writer = ReturnType<typeof createWriters>
 
-/** Decides one command at a time, as the one writer of every partition, and commits it with the engine's store. */
-function createWriter(pool: Pool, log: MemoryLog) {
-  const store = createPartitionStore(pool, reservationTables, {
-    clusterId: CLUSTER,
-    partitionCount: PARTITIONS,
+/** The one writer of every partition of both domains, which do at once what the log asks of them. */
+function createWriters(pool: Pool, log: MemoryLog) {
+  const slots = createWriter(pool, log, topics.reservationCommands, {
+    decider: reservationDecider,
+    binding: reservationBinding(PARTITIONS),
+    tables: reservationTables,
   })
+  const bookings = createWriter(pool, log, topics.bookingCommands, {
+    decider: bookingDecider,
+    binding: bookingBinding(PARTITIONS),
+    tables: bookingTables,
+  })
+  /** Until nothing in the log is undecided. */
+  const drain = async (): Promise<void> => {
+    while ((await slots.decideAll()) || (await bookings.decideAll()));
+  }
+  const append = (topic: string, key: string, text: string): LogRecord =>
+    log.append({ topic, partition: partitionOfKey(key, PARTITIONS) }, key, text)
+  return {
+    append,
+    drain,
+    decideSlots: slots.decideAll,
+    decideBookings: bookings.decideAll,
+    applyText: (slotId: string, text: string): Promise<void> => {
+      append(topics.reservationCommands, slotId, text)
+      return drain()
+    },
+    apply: (slotId: string, command: object): Promise<void> => {
+      append(topics.reservationCommands, slotId, JSON.stringify(command))
+      return drain()
+    },
+    book: (bookingId: string, command: object): Promise<void> => {
+      append(topics.bookingCommands, bookingId, JSON.stringify(command))
+      return drain()
+    },
+    slot: slots.header,
+  }
+}
+
+interface DomainParts<C extends Command, E extends DomainEvent, H extends Header, R> {
+  readonly decider: Decider<C, E, H, R, CommandOutcome>
+  readonly binding: Binding<E>
+  readonly tables: DomainTables<E, H, R, CommandOutcome>
+}
+
+const EVENTS_MAX = 1000
+
+function createWriter<C extends Command, E extends DomainEvent, H extends Header, R>(
+  pool: Pool,
+  log: MemoryLog,
+  topic: string,
+  { decider, binding, tables }: DomainParts<C, E, H, R>,
+) {
+  const store = createPartitionStore(pool, tables, { clusterId: CLUSTER, partitionCount: PARTITIONS })
   const progresses = new Map<number, Progress>()
-  const slots = new Map<string, Slot>()
-  const rows = new Map<string, Reservation>()
+  const headers = new Map<string, H>()
+  const rows = new Map<string, R>()
   const remembered = new Map<string, CommandOutcome>()
-  const applyText = async (slotId: string, text: string): Promise<void> => {
-    const id: PartitionId = {
-      topic: topics.reservationCommands,
-      partition: partitionOfKey(slotId, PARTITIONS),
-    }
-    const from = progresses.get(id.partition) ?? (await store.open(id))
-    const record = log.append(id, slotId, text)
+  const page = (key: string, list: string): Page<R> => {
+    const found = [...rows.values()].flatMap((row) =>
+      decider.keyOfRow(row) === key
+        ? decider.listsOf(row).flatMap((place) => (place.list === list ? [{ at: place.at, row }] : []))
+        : [],
+    )
+    found.sort(
+      (one, other) => one.at - other.at || (decider.rowId(one.row) < decider.rowId(other.row) ? -1 : 1),
+    )
+    return { key, list, rows: found.map(({ row }) => row), complete: true }
+  }
+  const decide = async (partition: number): Promise<boolean> => {
+    const id = { topic, partition }
+    const from = progresses.get(partition) ?? (await store.open(id))
+    progresses.set(partition, from)
+    const record = log.records(topic, partition).find(({ offset }) => offset >= from.nextOffset)
+    if (record === undefined) return false
     const { effects } = decideBatch({
-      decider: reservationDecider,
-      binding: reservationBinding(PARTITIONS),
-      id,
-      from,
-      records: [{ record, command: reservationDecider.parse(record.value) }],
+      ...{ decider, binding, id, from, eventsMax: EVENTS_MAX, refusedOffsets: new Map() },
+      records: [{ record, command: decider.parse(record.value) }],
       before: {
-        header: (key) => slots.get(key) ?? null,
+        header: (key) => headers.get(key) ?? null,
         row: (rowId) => rows.get(rowId),
         remembered: (commandId) => remembered.get(commandId),
+        page,
+        emptyList: () => false,
+        changedRows: [],
       },
-      refusedOffsets: new Map(),
     })
     await store.commit(effects)
     await pool.query('DELETE FROM outbox')
-    progresses.set(id.partition, effects.to)
-    for (const [key, { header }] of effects.headers) slots.set(key, header)
+    progresses.set(partition, effects.to)
+    for (const key of effects.removedKeys) headers.delete(key)
+    for (const [rowId, row] of rows) if (effects.removedKeys.has(decider.keyOfRow(row))) rows.delete(rowId)
+    for (const [key, { header }] of effects.headers) headers.set(key, header)
     for (const [rowId, { row }] of effects.rows) rows.set(rowId, row)
-    for (const { topic, partition, key, value } of effects.segment?.messages ?? [])
-      log.append({ topic, partition }, key, value)
+    for (const message of effects.segment?.messages ?? [])
+      log.append({ topic: message.topic, partition: message.partition }, message.key, message.value)
+    return true
   }
   return {
-    applyText,
-    apply: (slotId: string, command: object) => applyText(slotId, JSON.stringify(command)),
-    slot: (slotId: string): Slot => {
-      const slot = slots.get(slotId)
-      if (slot === undefined) throw new Error(`no slot ${slotId}`)
-      return slot
+    /** Everything in the log of this domain. Answers whether there was anything. */
+    decideAll: async (): Promise<boolean> => {
+      let any = false
+      for (let partition = 0; partition < PARTITIONS; partition++) while (await decide(partition)) any = true
+      return any
+    },
+    header: (key: string): H => {
+      const header = headers.get(key)
+      if (header === undefined) throw new Error(`nothing is known of ${key}`)
+      return header
     },
   }
 }
 
 type MemoryLog = ReturnType<typeof createMemoryLog>
 
-/** Both topics. `records` may be changed by a test. */
+/** All topics. `records` may be changed by a test. */
 function createMemoryLog() {
   const topicsOf = new Map<string, Map<number, LogRecord[]>>()
   let timeMs = FIRST_MS
@@ -192,6 +268,10 @@ function createMemoryLog() {
   return {
     ...source,
     records,
+    /** Time passes in the log, seconds. */
+    pass: (seconds: number): void => {
+      timeMs += seconds * 1000
+    },
     append: ({ topic, partition }: PartitionId, key: string, value: string): LogRecord => {
       const list = records(topic, partition)
       timeMs += 1000

@@ -9,6 +9,7 @@ export {
   type RedisSinkOptions,
   redisSinkDefaults,
   type SinkKind,
+  type SnapshotForm,
 } from './redis-sink.ts'
 export * from './snapshot.ts'
 export { createSnapshotCache } from './snapshot-cache.ts'

@@ -2,7 +2,14 @@ import { redisNames } from '@ironsys/contracts'
 import type { CommittedBatch } from '@ironsys/engine'
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRedisSink, type RedisSink, readProgress, readSnapshot, type SinkKind } from './index.ts'
+import {
+  createRedisSink,
+  type RedisSink,
+  readProgress,
+  readSnapshot,
+  type SinkKind,
+  type SnapshotForm,
+} from './index.ts'
 import { type OwnRedis, startOwnRedis } from './own-redis.fixture.ts'
 
 interface Seats {
@@ -28,11 +35,18 @@ async function connected(commandTimeoutMs?: number): Promise<Redis> {
   return redis
 }
 
-async function makeSink(options = {}): Promise<RedisSink<Seats, string>> {
+const seatSnapshots: SnapshotForm<Seats> = {
+  redisKey: redisNames.slot,
+  toDocument: (header, key) => ({ id: key, version: header.version }),
+}
+
+async function makeSink(
+  options = {},
+  snapshots: SnapshotForm<Seats> | null = seatSnapshots,
+): Promise<RedisSink<Seats, string>> {
   return createRedisSink<Seats, string>({
     redis: await connected(2000),
-    redisKey: redisNames.slot,
-    toDocument: (header, key) => ({ id: key, version: header.version }),
+    snapshots,
     nowMs: () => 1_000,
     observe: {
       dropped: (kind, count) => {
@@ -60,6 +74,7 @@ function batch(versions: Record<string, number>, more: Partial<CommittedBatch<Se
     epoch: 1,
     nextOffset: 10,
     headers: new Map(Object.entries(versions).map(([key, version]) => [key, { version }])),
+    due: new Map(),
     replies: [],
     decided: 10,
     firstTimeMs: 990,
@@ -109,6 +124,17 @@ test('a batch becomes guarded snapshots, progress and one message of replies per
   expect(await readProgress(reader, 't', 5)).toEqual([progress])
   expect(replied).toBe(3)
   await sink.close(1000)
+})
+
+test('a domain without snapshots leaves progress and replies, and nothing else', async () => {
+  const messages = await heard(redisNames.snapshots, redisNames.progressChannel, redisNames.replies('i'))
+  const sink = await makeSink({}, null)
+  sink.committed(batch({ a: 4 }, { replies: [{ to: 'i/1', outcome: 'yes' }] }))
+  await sink.close(1000)
+  await expect
+    .poll(() => messages.map(({ channel }) => channel))
+    .toEqual([redisNames.progressChannel, redisNames.replies('i')])
+  expect(await reader.keys('*')).toEqual([redisNames.progress('t', 3)])
 })
 
 test('while a flush is under way what comes is conflated to the newest', async () => {

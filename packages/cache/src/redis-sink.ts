@@ -34,12 +34,18 @@ export const redisSinkDefaults: RedisSinkOptions = {
   retryMs: 250,
 }
 
-export interface RedisSinkDeps<H extends Header> {
-  /** A connection of {@link connectRedis}; give it a longer command time-out than readers have. */
-  readonly redis: SnapshotRedis
+/** How a header becomes a snapshot. */
+export interface SnapshotForm<H extends Header> {
   /** The Redis key of a domain key. */
   readonly redisKey: (key: string) => string
   readonly toDocument: (header: H, key: string) => unknown
+}
+
+export interface RedisSinkDeps<H extends Header> {
+  /** A connection of {@link connectRedis}; give it a longer command time-out than readers have. */
+  readonly redis: SnapshotRedis
+  /** Null for a domain whose state nobody reads here: only progress and replies are sent. */
+  readonly snapshots: SnapshotForm<H> | null
   readonly nowMs: () => number
   readonly observe: {
     dropped(kind: SinkKind, count: number): void
@@ -87,7 +93,7 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
   committed(batch: CommittedBatch<H, O>): void {
     if (this.#closed) return
     this.#keepProgress(batch)
-    for (const [key, header] of batch.headers) {
+    for (const [key, header] of this.#deps.snapshots === null ? [] : batch.headers) {
       this.#keepSnapshot(key, { header, epoch: batch.epoch, version: header.version })
     }
     for (const reply of batch.replies) this.#keepReply(reply)
@@ -163,20 +169,9 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
 
   /** Gives all commands to the connection in one tick, which sends them as one pipeline in this order. */
   #send({ snapshots, progress, replies }: Pending<H>): Promise<unknown>[] {
-    const { redis, redisKey, toDocument } = this.#deps
-    const { maxItemsPerMessage, snapshotTtlMs } = this.#options
-    const sent: Promise<unknown>[] = []
-    const announced: unknown[] = []
-    for (const [key, { header, epoch, version }] of snapshots) {
-      const document = toDocument(header, key)
-      const ttlMs = jittered(snapshotTtlMs, 0.1)
-      // As young as can be known, also when it is sent again: a newer one would have taken its place here.
-      sent.push(storeSnapshot(redis, redisKey(key), { epoch, version, document }, { ttlMs, ageMs: 0 }))
-      announced.push({ key, epoch, version, document })
-    }
-    for (const part of chunks(announced, maxItemsPerMessage)) {
-      sent.push(redis.publish(redisNames.snapshots, JSON.stringify(part)))
-    }
+    const { redis } = this.#deps
+    const { maxItemsPerMessage } = this.#options
+    const sent = this.#sendSnapshots(snapshots)
     for (const [name, value] of progress) {
       const text = JSON.stringify(value)
       sent.push(redis.set(name, text), redis.publish(redisNames.progressChannel, text))
@@ -185,6 +180,25 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
       for (const part of chunks(list, maxItemsPerMessage)) {
         sent.push(redis.publish(redisNames.replies(instance), JSON.stringify(part)))
       }
+    }
+    return sent
+  }
+
+  #sendSnapshots(snapshots: Pending<H>['snapshots']): Promise<unknown>[] {
+    const { redis, snapshots: form } = this.#deps
+    const { maxItemsPerMessage, snapshotTtlMs } = this.#options
+    if (form === null) return []
+    const sent: Promise<unknown>[] = []
+    const announced: unknown[] = []
+    for (const [key, { header, epoch, version }] of snapshots) {
+      const document = form.toDocument(header, key)
+      const ttlMs = jittered(snapshotTtlMs, 0.1)
+      // As young as can be known, also when it is sent again: a newer one would have taken its place here.
+      sent.push(storeSnapshot(redis, form.redisKey(key), { epoch, version, document }, { ttlMs, ageMs: 0 }))
+      announced.push({ key, epoch, version, document })
+    }
+    for (const part of chunks(announced, maxItemsPerMessage)) {
+      sent.push(redis.publish(redisNames.snapshots, JSON.stringify(part)))
     }
     return sent
   }

@@ -31,13 +31,30 @@ export function availableUnits(pool: Pool): number {
   return limitUnits(pool) - pool.heldUnits - pool.confirmedUnits
 }
 
+/** Takes units as held, or refuses: all or nothing. */
+export function holdUnits(pool: Pool, units: number): Pool | Refusal {
+  if (units > availableUnits(pool)) return { refused: 'insufficient' }
+  return checked({ ...pool, heldUnits: pool.heldUnits + units })
+}
+
+/** Makes held units confirmed ones. More than are held is a broken invariant and throws, here and below. */
+export function confirmHeldUnits(pool: Pool, units: number): Pool {
+  const { heldUnits, confirmedUnits } = pool
+  return checked({ ...pool, heldUnits: heldUnits - units, confirmedUnits: confirmedUnits + units })
+}
+
+/** Gives held units back. */
+export function releaseHeldUnits(pool: Pool, units: number): Pool {
+  return checked({ ...pool, heldUnits: pool.heldUnits - units })
+}
+
 /** Takes units as confirmed, or refuses: all or nothing. */
 export function confirmUnits(pool: Pool, units: number): Pool | Refusal {
   if (units > availableUnits(pool)) return { refused: 'insufficient' }
   return checked({ ...pool, confirmedUnits: pool.confirmedUnits + units })
 }
 
-/** Gives confirmed units back. Giving back more than is confirmed is a broken invariant and throws. */
+/** Gives confirmed units back. */
 export function releaseConfirmedUnits(pool: Pool, units: number): Pool {
   return checked({ ...pool, confirmedUnits: pool.confirmedUnits - units })
 }

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import {
   availableUnits,
+  confirmHeldUnits,
   confirmUnits,
   createPool,
+  holdUnits,
   limitUnits,
   type Pool,
   releaseConfirmedUnits,
+  releaseHeldUnits,
   resizePool,
 } from './pool.ts'
 
@@ -45,6 +48,27 @@ describe('a pool of units', () => {
     expect(() => releaseConfirmedUnits(pool, 5)).toThrow('out of bounds')
   })
 
+  test('holds units, which are then confirmed or given back', () => {
+    const held = { ...createPool(5, 0), heldUnits: 5 }
+    expect(holdUnits(createPool(5, 0), 5)).toEqual(held)
+    expect(holdUnits(held, 1)).toEqual({ refused: 'insufficient' })
+    expect(confirmHeldUnits(held, 2)).toMatchObject({ heldUnits: 3, confirmedUnits: 2 })
+    expect(availableUnits(confirmHeldUnits(held, 5))).toBe(0)
+    expect(availableUnits(releaseHeldUnits(held, 5))).toBe(5)
+  })
+
+  test('throws where more is confirmed or given back than is held', () => {
+    const pool = taken({ ...createPool(5, 0), heldUnits: 2 }, 3)
+    expect(() => confirmHeldUnits(pool, 3)).toThrow('out of bounds')
+    expect(() => releaseHeldUnits(pool, 3)).toThrow('out of bounds')
+  })
+
+  test('counts held units as taken when it shrinks', () => {
+    const pool = taken({ ...createPool(10, 0), heldUnits: 2 }, 4)
+    expect(resizePool(pool, 5, 0)).toEqual({ refused: 'in-use' })
+    expect(resizePool(pool, 6, 0)).toMatchObject({ capacityUnits: 6, heldUnits: 2, confirmedUnits: 4 })
+  })
+
   test('cannot shrink below what is taken', () => {
     const pool = taken(createPool(10, 0), 6)
     expect(resizePool(pool, 5, 0)).toEqual({ refused: 'in-use' })
@@ -56,5 +80,6 @@ describe('a pool of units', () => {
     expect(() => createPool(-1, 0)).toThrow('out of bounds')
     expect(() => createPool(1.5, 0)).toThrow('out of bounds')
     expect(() => createPool(Number.NaN, 0)).toThrow('out of bounds')
+    expect(() => createPool(1, -1)).toThrow('out of bounds')
   })
 })

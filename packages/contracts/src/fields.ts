@@ -11,6 +11,19 @@ export const limits = {
   metadataDepth: 8,
   waitSecondsMax: 30,
   pageItemsMax: 200,
+  /** A week: what shall be kept longer is confirmed. */
+  holdTtlSecondsMax: 7 * 24 * 3600,
+  /** Of a hold where neither the request nor the slot says how long it lasts. */
+  defaultHoldTtlSeconds: 600,
+  /** The same of one that somebody in line is given: who gets it is not looking at a screen. */
+  promotedHoldTtlSeconds: 900,
+  maxPerUserMax: 1000,
+  bookingItemsMax: 20,
+  /** Reservations that one command erases. */
+  erasedPerCommandMax: 100,
+  /** Above the commands' own retention in the log, so that no repeat finds its reservation gone. */
+  keepDaysMin: 8,
+  keepDaysMax: 36_500,
 } as const
 
 /** Lower case on purpose: ids are compared as strings and made into keys. */
@@ -28,10 +41,16 @@ export const reservationIdSchema = z
   .regex(uuidPattern, uuidFault)
   .brand<'ReservationId'>()
   .meta({ format: 'uuid' })
+export const bookingIdSchema = z
+  .string()
+  .regex(uuidPattern, uuidFault)
+  .brand<'BookingId'>()
+  .meta({ format: 'uuid' })
 export const commandIdSchema = z.string().regex(uuidPattern, uuidFault).meta({ format: 'uuid' })
 
 export type SlotId = z.infer<typeof slotIdSchema>
 export type ReservationId = z.infer<typeof reservationIdSchema>
+export type BookingId = z.infer<typeof bookingIdSchema>
 
 /** 1–128 printable characters: no control, format or unassigned character, no lone surrogate. */
 export const userIdSchema = z.string().regex(/^\P{C}{1,128}$/u, 'must be 1 to 128 printable characters')
@@ -47,6 +66,20 @@ export const timeSchema = z.iso.datetime({ offset: true })
 
 export const quantitySchema = z.int().min(1).max(limits.quantityMax)
 export const capacitySchema = z.int().min(0).max(limits.capacityMax)
+export const holdTtlSchema = z
+  .int()
+  .min(1)
+  .max(limits.holdTtlSecondsMax)
+  .meta({
+    description:
+      'How long a hold lasts, seconds: as the request says, else as the slot says, else ' +
+      `${limits.defaultHoldTtlSeconds}, or ${limits.promotedHoldTtlSeconds} when it is given to somebody in line.`,
+  })
+/** Units that one user may hold, have confirmed and wait for, together. */
+export const maxPerUserSchema = z.int().min(1).max(limits.maxPerUserMax)
+export const reservationModeSchema = z.enum(['confirm', 'hold'])
+/** What to do for a confirmation that comes after the hold has expired. */
+export const lateSchema = z.enum(['reject', 'rehold', 'waitlist'])
 export const overbookingSchema = z.int().min(0).max(limits.overbookingBpsMax)
 
 /** A JSON object of at most 4 KiB; its depth, size and characters are checked by {@link metadataFault}. */

@@ -12,7 +12,7 @@
  * Hash first, then time: the ids of one hot slot are neighbours in the primary key's index
  * (measured in docs/adr/0003-id-layout.md).
  */
-import { createHmac, type KeyObject, randomFillSync } from 'node:crypto'
+import { createHash, createHmac, type KeyObject, randomFillSync } from 'node:crypto'
 
 /** The hash Kafka's default partitioner uses, as an unsigned 31-bit number. */
 export function routingHash(key: string): number {
@@ -67,6 +67,12 @@ export function deriveId(idKey: KeyObject, partitionKey: string, parts: readonly
   const bytes = createHmac('sha256', idKey).update(text).digest().subarray(0, 16)
   bytes.writeUInt32BE(((routingHash(partitionKey) << 1) | 1) >>> 0, 0)
   return stamp(bytes)
+}
+
+/** The id of a command that follows from another decision: the same every time that decision is published. */
+export function followUpId(...parts: readonly string[]): string {
+  const text = parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join('')
+  return stamp(createHash('sha256').update(text).digest().subarray(0, 16))
 }
 
 const RANDOM_POOL_BYTES = 4096

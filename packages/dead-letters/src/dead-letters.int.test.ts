@@ -5,10 +5,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { PREVIEW_BYTES } from './dead-letter.ts'
 import { createDeadLetters, type DeadLetters, redriveLimits } from './dead-letters.ts'
 
+/** Where what can be read belongs, by topic. */
+const homes = new Map([
+  ['things', 9],
+  ['others', 5],
+])
+
 let database: TestDatabase
 let pool: Pool
 let letters: DeadLetters
-let appended: { partition: number; key: string; value: string }[]
+let appended: { topic: string; partition: number; key: string; value: string }[]
 /** What the log does with the next append, after it took it. */
 let onAppend: () => Promise<Appended>
 
@@ -16,12 +22,13 @@ beforeAll(async () => {
   database = await createTestDatabase()
   pool = createPool(database.url, { applicationName: 'test', maxConnections: 4 })
   const log: CommandAppender = {
-    append: async ({ partition }, key, value) => {
-      appended.push({ partition, key, value })
+    append: async (to, key, value) => {
+      appended.push({ ...to, key, value })
       return onAppend()
     },
   }
-  const homePartition = (value: Buffer) => (String(value).startsWith('{') ? 9 : null)
+  const homePartition = (topic: string, value: Buffer) =>
+    String(value).startsWith('{') ? (homes.get(topic) ?? null) : null
   letters = createDeadLetters({ pool, log, homePartition })
 })
 
@@ -40,6 +47,7 @@ let nextOffset = 0
 const commandId = '11111111-1111-4111-8111-111111111111'
 
 interface Fields {
+  readonly topic?: string
   readonly partition?: number
   readonly code?: string
   readonly command?: string | null
@@ -48,12 +56,12 @@ interface Fields {
 }
 
 async function bury(fields: Fields = {}): Promise<number> {
-  const { partition = 1, code = 'data-error', command = commandId } = fields
+  const { topic = 'things', partition = 1, code = 'data-error', command = commandId } = fields
   const { key = Buffer.from('key'), value = Buffer.from('{"v":1}') } = fields
   const { rows } = await pool.query<{ id: string }>(
     `INSERT INTO dead_letters (topic, partition, "offset", command_id, code, detail, key, value, at)
-     VALUES ('things', $1, $2, $3, $4, 'why', $5, $6, '2026-06-01T12:00:00Z') RETURNING id`,
-    [partition, nextOffset++, command, code, key, value],
+     VALUES ($1, $2, $3, $4, $5, 'why', $6, $7, '2026-06-01T12:00:00Z') RETURNING id`,
+    [topic, partition, nextOffset++, command, code, key, value],
   )
   return Number(rows[0]?.id)
 }
@@ -64,7 +72,7 @@ describe('redriving', () => {
   test('appends key and value as they were, where the key belongs, and says by whom and where to', async () => {
     const id = await bury()
     const redriven = await letters.redrive(id, 'ann')
-    expect(appended).toEqual([{ partition: 9, key: 'key', value: '{"v":1}' }])
+    expect(appended).toEqual([{ topic: 'things', partition: 9, key: 'key', value: '{"v":1}' }])
     const resolved = {
       status: 'redriven',
       resolved_at: expect.any(String),
@@ -81,7 +89,12 @@ describe('redriving', () => {
       await bury({ partition: 3, key: null, value: Buffer.from('not JSON, grüße') }),
       'ann',
     )
-    expect(appended).toEqual([{ partition: 3, key: '', value: 'not JSON, grüße' }])
+    expect(appended).toEqual([{ topic: 'things', partition: 3, key: '', value: 'not JSON, grüße' }])
+  })
+
+  test('goes to the topic of the letter, where the key belongs in that one', async () => {
+    await letters.redrive(await bury({ topic: 'others' }), 'ann')
+    expect(appended).toEqual([{ topic: 'others', partition: 5, key: 'key', value: '{"v":1}' }])
   })
 
   test.each([
@@ -196,9 +209,9 @@ describe('looking', () => {
     expect(seen).toEqual(ids.toReversed())
   })
 
-  test('filters by status, code and partition', async () => {
+  test('filters by status, code, topic and partition', async () => {
     const malformed = await bury({ code: 'malformed', partition: 2 })
-    const refused = await bury({ partition: 3 })
+    const refused = await bury({ topic: 'others', partition: 3 })
     const given = await bury({ partition: 2 })
     await letters.discard(given, 'ann', 'x')
     const ids = async (filter: Parameters<DeadLetters['list']>[0]) =>
@@ -207,10 +220,13 @@ describe('looking', () => {
     expect(await ids({ status: 'discarded' })).toEqual([given])
     expect(await ids({ code: 'malformed' })).toEqual([malformed])
     expect(await ids({ partition: 2 })).toEqual([given, malformed])
+    expect(await ids({ topic: 'others' })).toEqual([refused])
+    expect(await ids({ topic: 'others', partition: 2 })).toEqual([])
     expect(await ids({ partition: 2, status: 'open', code: 'data-error' })).toEqual([])
     expect(await letters.openIds({}, 10)).toEqual({ ids: [malformed, refused], total: 2 })
     expect(await letters.openIds({}, 1)).toEqual({ ids: [malformed], total: 2 })
     expect(await letters.openIds({ code: 'data-error' }, 1)).toEqual({ ids: [refused], total: 1 })
+    expect(await letters.openIds({ topic: 'things' }, 10)).toEqual({ ids: [malformed], total: 1 })
     expect(await letters.openIds({ partition: 9 }, 1)).toEqual({ ids: [], total: 0 })
   })
 

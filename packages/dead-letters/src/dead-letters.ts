@@ -30,13 +30,14 @@ export interface DeadLettersDeps {
   readonly pool: Pool
   /** Gives up as {@link redriveLimits} says. */
   readonly log: CommandAppender
-  /** The partition that a record's key belongs to; null when the record cannot be read. */
-  readonly homePartition: (value: Buffer) => number | null
+  /** The partition that a record's key belongs to, by the record's topic; null when the record cannot be read. */
+  readonly homePartition: (topic: string, value: Buffer) => number | null
 }
 
 export interface DeadLetterFilter {
   readonly status?: DeadLetterStatus | undefined
   readonly code?: DeadLetter['code'] | undefined
+  readonly topic?: string | undefined
   readonly partition?: number | undefined
 }
 
@@ -86,7 +87,8 @@ export interface DeadLetterStore {
 
 export interface DeadLetters extends DeadLetterStore {
   /**
-   * Appends the record, as it was, to the partition that its key belongs to, or to its own when it cannot be read.
+   * Appends the record, as it was, to its topic again: to the partition that its key belongs to, or to its own when it
+   * cannot be read.
    * Throws what the log throws (the letter stays open; after OutcomeUnknownError the record may be in the log), and
    * what the database throws.
    */
@@ -109,7 +111,7 @@ export function createDeadLetters({ pool, log, homePartition }: DeadLettersDeps)
         const { key, value } = await contentOf(run, id)
         const text = value === null ? null : textOf(value)
         if (value === null || text === null) return { result: 'not-text' }
-        const partition = homePartition(value) ?? letter.partition
+        const partition = homePartition(letter.topic, value) ?? letter.partition
         // The key routes and nothing more: one that is missing or no text says nothing that would be lost.
         const appended = await log.append(
           { topic: letter.topic, partition },
@@ -208,10 +210,11 @@ async function contentOf(run: RunStatement, id: number) {
 
 /** `shape` tells statements of different conditions apart; `limit` is their first value. */
 function conditions(filter: DeadLetterFilter & { readonly before?: number | undefined }, limit: number) {
-  const { status, code, partition, before } = filter
+  const { status, code, topic, partition, before } = filter
   const given = [
     ['status =', status],
     ['code =', code],
+    ['topic =', topic],
     ['partition =', partition],
     ['id <', before],
   ] as const

@@ -1,2 +1,3 @@
 export * from './dead-letter.ts'
 export * from './dead-letters.ts'
+export * from './home.ts'

@@ -29,6 +29,10 @@ export class HeaderCache<H extends Header> {
     if (!oldest.done) this.#entries.delete(oldest.value)
   }
 
+  delete(key: string): void {
+    this.#entries.delete(key)
+  }
+
   clear(): void {
     this.#entries.clear()
   }

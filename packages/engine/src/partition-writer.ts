@@ -10,19 +10,15 @@
  * 3. After any fault, memory (cache, batch in flight, batch decided ahead) is dropped and the fence's row read again.
  * 4. At most one batch is being committed and at most one more is decided ahead of it, its state laid over.
  */
-import {
-  type Binding,
-  type DecidedBatch,
-  decideBatch,
-  type ParsedRecord,
-  recordDigest,
-  type StateBefore,
-} from './batch.ts'
+import { Alarm } from './alarm.ts'
+import { decideBatch } from './batch.ts'
+import type { Binding, DecidedBatch, ParsedRecord, StateBefore } from './batch-interface.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
 import { DataError, FencedError, InvariantError, LogIdentityError } from './faults.ts'
 import { HeaderCache } from './header-cache.ts'
+import { Narrowing } from './narrowing.ts'
 import type {
-  BatchEffects,
+  CommandAppender,
   EventPublisher,
   LogRecord,
   PartitionId,
@@ -32,9 +28,12 @@ import type {
   SnapshotSink,
   Store,
 } from './ports.ts'
-import { planPrefetch } from './prefetch.ts'
+import { type ListsWanted, listsAfter, planPrefetch } from './prefetch.ts'
+import { recordDigest } from './record-digest.ts'
 import { createRecordReader, type RecordReader } from './record-reader.ts'
+import { createStateBefore, isChanged } from './state-before.ts'
 import {
+  checkWriterOptions,
   defaultWriterOptions,
   type WriterEnding,
   type WriterObserver,
@@ -47,6 +46,8 @@ export interface WriterDeps<C extends Command, E extends DomainEvent, H extends 
   readonly store: Store<E, H, R, O>
   readonly sink: SnapshotSink<H, O>
   readonly publisher: EventPublisher
+  /** For the wakes that the writer sends to itself. */
+  readonly appender: CommandAppender
   readonly scheduler: Scheduler
   readonly observer: WriterObserver
 }
@@ -66,6 +67,7 @@ export function startPartitionWriter<C extends Command, E extends DomainEvent, H
   deps: WriterDeps<C, E, H, R, O>,
   options: WriterOptions = defaultWriterOptions,
 ): PartitionWriter {
+  checkWriterOptions(options)
   const writer = new Writer(id, log, deps, options)
   const ended = writer.run()
   return {
@@ -92,11 +94,9 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
   readonly #reader: RecordReader
   readonly #cache: HeaderCache<H>
   readonly #stopped = new AbortController()
+  readonly #alarm: Alarm
   #inFlight: InFlight<E, H, R, O> | null = null
-  /** Halved by a data error, doubled by a commit. */
-  #batchLimit: number
-  /** Offsets of records that the database refused, with its words. */
-  readonly #refusedOffsets = new Map<number, string>()
+  readonly #narrowing: Narrowing
   #faultsInARow = 0
 
   constructor(id: PartitionId, log: PartitionLog, deps: WriterDeps<C, E, H, R, O>, options: WriterOptions) {
@@ -104,9 +104,17 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     this.#log = log
     this.#deps = deps
     this.#options = options
-    this.#batchLimit = options.batchRecordsMax
+    this.#narrowing = new Narrowing(options.batchRecordsMax)
     this.#reader = createRecordReader(log, options.batchRecordsMax)
     this.#cache = new HeaderCache(options.cachedKeysMax)
+    const { appender, binding, scheduler, store, observer } = deps
+    this.#alarm = new Alarm(id, {
+      appender,
+      binding,
+      scheduler,
+      dueKeys: (limit) => store.dueKeys(id, limit),
+      fault: (error) => observer.fault(id, error, true),
+    })
   }
 
   stop(): void {
@@ -116,6 +124,7 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
 
   async run(): Promise<WriterEnding> {
     const ending = await this.#runUntilEnded()
+    await this.#alarm.close()
     await this.#deps.publisher.release(this.#id)
     this.#deps.observer.mode(this.#id, ending)
     return ending
@@ -169,14 +178,20 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
 
   async #work(opened: Progress): Promise<void> {
     let progress = opened
+    let lists: ListsWanted = { needed: [], reached: [] }
+    this.#alarm.start()
     // From this check to the wait inside `take` nothing else runs, so no interrupt is missed.
     while (!this.#stopped.signal.aborted && this.#inFlight?.failed !== true) {
-      const records = await this.#reader.take(progress.nextOffset, this.#batchLimit)
+      const records = await this.#reader.take(progress.nextOffset, this.#narrowing.recordsMax)
       if (records === null) break
-      const { batch, prefetchMs, decideMs } = await this.#decide(progress, records)
+      const { batch, prefetchMs, decideMs } = await this.#decide(progress, records, lists)
+      this.#reader.giveBack(records.slice(batch.consumed))
       await this.#inFlight?.done
-      if (batch.effects.to.nextOffset > progress.nextOffset) this.#startCommit(batch, prefetchMs, decideMs)
-      progress = batch.effects.to
+      const { to } = batch.effects
+      const isCommitted = to.nextOffset > progress.nextOffset || to.eventSeq > progress.eventSeq
+      if (isCommitted) this.#startCommit(batch, prefetchMs, decideMs)
+      lists = listsAfter(batch, isCommitted ? [] : lists.needed)
+      progress = to
       if (batch.halt !== null) {
         await this.#inFlight?.done
         throw new LogIdentityError(batch.halt)
@@ -185,27 +200,21 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     await this.#inFlight?.done
   }
 
-  async #decide(from: Progress, records: readonly LogRecord[]) {
+  async #decide(from: Progress, records: readonly LogRecord[], lists: ListsWanted) {
     const { decider, store, scheduler } = this.#deps
+    // A page that was not enough is loaded as the batch in flight leaves it, which may have taken all of it away.
+    if (lists.needed.length > 0) await this.#inFlight?.done
     const startedMs = scheduler.nowMs()
     const parsed = records.map((record) => ({ record, command: decider.parse(record.value) }))
     const inFlight = this.#inFlight?.batch.effects
-    const plan = planPrefetch(decider, parsed, inFlight, (key) => this.#cache.get(key))
+    const cached = (key: string) => this.#cache.get(key)
+    const plan = planPrefetch({ decider, records: parsed, inFlight, cached, clampMs: from.logTimeMs, lists })
     const loaded = plan.request === null ? null : await store.prefetch(plan.request)
     const prefetchedMs = scheduler.nowMs()
-    const remembered = new Map(inFlight?.remembered.map((entry) => [entry.commandId, entry.outcome]))
-    const batch = this.#decideBatch(from, parsed, {
-      header: (key) =>
-        plan.headers.get(key) ??
-        inFlight?.headers.get(key)?.header ??
-        this.#cache.get(key) ??
-        loaded?.headers.get(key) ??
-        null,
-      row: (rowId) => inFlight?.rows.get(rowId)?.row ?? loaded?.rows.get(rowId),
-      remembered: (commandId) => remembered.get(commandId) ?? loaded?.remembered.get(commandId),
-    })
+    const before = createStateBefore({ decider, plan, inFlight, loaded, cached })
+    const batch = this.#decideBatch(from, parsed, before)
     for (const [key, header] of loaded?.headers ?? []) {
-      if (!this.#cache.has(key) && inFlight?.headers.has(key) !== true) this.#cache.set(key, header)
+      if (!this.#cache.has(key) && !isChanged(inFlight, key)) this.#cache.set(key, header)
     }
     return { batch, prefetchMs: prefetchedMs - startedMs, decideMs: scheduler.nowMs() - prefetchedMs }
   }
@@ -213,9 +222,10 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
   /** What throws here would throw again: deciding is pure. */
   #decideBatch(from: Progress, records: readonly ParsedRecord<C>[], before: StateBefore<H, R, O>) {
     const { decider, binding } = this.#deps
-    const refusedOffsets = this.#refusedOffsets
+    const { refusedOffsets } = this.#narrowing
+    const eventsMax = this.#options.batchEventsMax
     try {
-      return decideBatch({ decider, binding, id: this.#id, from, records, refusedOffsets, before })
+      return decideBatch({ decider, binding, id: this.#id, from, records, refusedOffsets, before, eventsMax })
     } catch (error) {
       throw new InvariantError(`offsets from ${from.nextOffset}: ${messageOf(error)}`, { cause: error })
     }
@@ -225,11 +235,13 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     const { scheduler, sink, publisher, observer } = this.#deps
     const startedMs = scheduler.nowMs()
     const { effects } = batch
+    for (const key of effects.removedKeys) this.#cache.delete(key)
     for (const [key, change] of effects.headers) this.#cache.set(key, change.header)
     const commit = async (): Promise<void> => {
-      await this.#commit(effects)
+      await this.#commit(batch)
       if (effects.segment !== null) publisher.committed(this.#id, effects.segment)
       sink.committed(batch.committed)
+      this.#alarm.update(batch.committed.due, effects.headers)
       this.#log.acknowledge(effects.to.nextOffset)
       observer.committed(batch, { prefetchMs, decideMs, commitMs: scheduler.nowMs() - startedMs })
     }
@@ -243,30 +255,15 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     this.#inFlight = inFlight
   }
 
-  async #commit(effects: BatchEffects<E, H, R, O>): Promise<void> {
+  async #commit({ effects, touched }: DecidedBatch<E, H, R, O>): Promise<void> {
     try {
       await this.#deps.store.commit(effects)
     } catch (error) {
-      if (error instanceof DataError) this.#narrowDown(effects, error)
+      if (error instanceof DataError) this.#narrowing.refused(effects.from.nextOffset, touched, error)
       throw error
     }
     this.#faultsInARow = 0
-    this.#batchLimit = Math.min(this.#batchLimit * 2, this.#options.batchRecordsMax)
-    for (const letter of effects.deadLetters) this.#refusedOffsets.delete(letter.offset)
-  }
-
-  /** Halves the batch that the database refused, down to the one record that becomes a dead letter. */
-  #narrowDown(effects: BatchEffects<E, H, R, O>, error: DataError): void {
-    const { from, to } = effects
-    const records = to.nextOffset - from.nextOffset
-    this.#batchLimit = Math.max(1, Math.floor(records / 2))
-    if (records > 1) return
-    if (this.#refusedOffsets.has(from.nextOffset)) {
-      throw new InvariantError(`the dead letter of offset ${from.nextOffset} is refused too`, {
-        cause: error,
-      })
-    }
-    this.#refusedOffsets.set(from.nextOffset, error.message)
+    this.#narrowing.committed(effects.deadLetters)
   }
 
   async #backOff(): Promise<void> {

@@ -63,6 +63,8 @@ export interface Progress {
   readonly lastRecord: { readonly digest: string; readonly timeMs: number } | null
   /** Sequence of the last event of this partition, gapless from 1; 0 before the first. */
   readonly eventSeq: number
+  /** Steps that the first record not yet applied has taken already: where a batch ends makes no difference (I6). */
+  readonly steps: number
 }
 
 /** An effect on a key, under the version of the header after it. */
@@ -104,7 +106,7 @@ export interface OutgoingMessage {
   readonly value: string
 }
 
-/** All that one batch sends, as one row of `outbox`. */
+/** All that one batch sends, as one row of `outbox`: its events, numbered, and the commands that follow from them. */
 export interface OutboxSegment {
   readonly firstSeq: number
   readonly lastSeq: number
@@ -130,6 +132,8 @@ export interface BatchEffects<E extends DomainEvent, H extends Header, R, O> {
   readonly to: Progress
   readonly headers: ReadonlyMap<string, HeaderChange<H>>
   readonly rows: ReadonlyMap<string, RowChange<R>>
+  /** Keys that were there before the batch and are removed with all that belongs to them, before anything else. */
+  readonly removedKeys: ReadonlySet<string>
   readonly ledger: readonly LedgerEntry<E, H>[]
   readonly remembered: readonly RememberedOutcome<O>[]
   readonly deadLetters: readonly DeadLetter[]
@@ -137,21 +141,59 @@ export interface BatchEffects<E extends DomainEvent, H extends Header, R, O> {
 }
 
 export interface PrefetchRequest {
+  /** Keys whose header is wanted. */
   readonly keys: readonly string[]
   readonly rowIds: readonly string[]
   readonly commandIds: readonly string[]
+  /** Keys whose header is in memory and whose open lists are wanted nevertheless. */
+  readonly listedKeys: readonly string[]
+  /** No command of the batch is decided at a later time, Unix milliseconds. */
+  readonly untilMs: number
+  /** Pages that are wanted beyond the first pages of the open lists. */
+  readonly pages: readonly PageWanted[]
+}
+
+export interface PageWanted {
+  readonly key: string
+  readonly list: string
+  /** Rows. */
+  readonly limit: number
+}
+
+/** The front of a list. */
+export interface Page<R> {
+  readonly key: string
+  readonly list: string
+  readonly rows: readonly R[]
+  /** True when the list has no row behind these. */
+  readonly complete: boolean
 }
 
 export interface Prefetched<H extends Header, R, O> {
   /** Headers of the keys asked for and of the rows found. */
   readonly headers: ReadonlyMap<string, H>
+  /** The rows asked for; those of the pages are in the pages. */
   readonly rows: ReadonlyMap<string, R>
+  /**
+   * The first page of each standing list of each of the `listedKeys`, and of each header in `headers` where it is not
+   * empty; and every page wanted. Of the due list a page holds what is due by `untilMs` and the next row behind that, of
+   * all lists at most as many rows as were wanted.
+   */
+  readonly pages: readonly Page<R>[]
   readonly remembered: ReadonlyMap<string, O>
+}
+
+/** A key at which something is due without any command, and when; Unix milliseconds. */
+export interface DueKey {
+  readonly key: string
+  readonly atMs: number
 }
 
 export interface Store<E extends DomainEvent, H extends Header, R, O> {
   /** Reads the fence's row, making it at the partition's first use. Throws {@link LogIdentityError}. */
   open(id: PartitionId): Promise<Progress>
+  /** The keys of a partition with something due, the earliest first, at most `limit`. */
+  dueKeys(id: PartitionId, limit: number): Promise<readonly DueKey[]>
   /** One round trip. */
   prefetch(request: PrefetchRequest): Promise<Prefetched<H, R, O>>
   /**
@@ -183,6 +225,8 @@ export interface CommittedBatch<H extends Header, O> {
   readonly epoch: number
   readonly nextOffset: number
   readonly headers: ReadonlyMap<string, H>
+  /** When the next thing is due at each key that the batch has looked at; null for never. */
+  readonly due: ReadonlyMap<string, number | null>
   readonly replies: readonly { readonly to: string; readonly outcome: O }[]
   readonly decided: number
   /** Log time of the batch's first record, Unix milliseconds. */

@@ -17,6 +17,8 @@ export interface RecordReader {
   seek(offset: number): void
   /** The next 1 to `max` records from offset `from` on; null when interrupted or the partition is taken away. */
   take(from: number, max: number): Promise<readonly LogRecord[] | null>
+  /** The last records of what `take` answered, to be taken again. */
+  giveBack(records: readonly LogRecord[]): void
   /** Ends the `take` that is waiting, if any. */
   interrupt(): void
 }
@@ -70,12 +72,16 @@ export function createRecordReader(log: PartitionLog, readAheadRecords: number):
     }
   }
 
+  const giveBack = (records: readonly LogRecord[]): void => {
+    if (records.length > 0) buffered = [...records, ...buffered]
+  }
+
   const interrupt = (): void => {
     interrupted = true
     endWait()
   }
 
-  return { seek, take, interrupt }
+  return { seek, take, giveBack, interrupt }
 }
 
 function withoutApplied(records: readonly LogRecord[], from: number): readonly LogRecord[] {

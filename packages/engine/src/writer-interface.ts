@@ -1,7 +1,8 @@
 /** What a partition writer reports, how it ends, and what bounds it. */
-import type { DecidedBatch } from './batch.ts'
+import type { DecidedBatch } from './batch-interface.ts'
 import type { DomainEvent, Header } from './decider.ts'
 import type { PartitionId } from './ports.ts'
+import { PAGE_ROWS } from './prefetch.ts'
 
 /** `fenced`: rejoin. `halted`: a human is needed. */
 export type WriterEnding = 'fenced' | 'halted' | 'closed'
@@ -25,6 +26,8 @@ export interface PhaseTimes {
 export interface WriterOptions {
   /** Records per batch. */
   readonly batchRecordsMax: number
+  /** After so many events a batch ends, also in the middle of a command that leads to many. */
+  readonly batchEventsMax: number
   /** Headers kept in memory. */
   readonly cachedKeysMax: number
   /** First and longest wait after a fault, milliseconds; doubles in between. */
@@ -32,8 +35,21 @@ export interface WriterOptions {
   readonly retryDelayMaxMs: number
 }
 
+/** What a single command reads of a list at most; the batch in flight may have taken away all that its events can. */
+const ROWS_READ_MAX = 200
+
+/** Throws a RangeError where a loaded page might not hold what one command needs. */
+export function checkWriterOptions({ batchEventsMax }: WriterOptions): void {
+  if (batchEventsMax + ROWS_READ_MAX > PAGE_ROWS) {
+    throw new RangeError(
+      `batchEventsMax (${batchEventsMax}) is above ${PAGE_ROWS - ROWS_READ_MAX}: a page has ${PAGE_ROWS} rows`,
+    )
+  }
+}
+
 export const defaultWriterOptions: WriterOptions = {
   batchRecordsMax: 500,
+  batchEventsMax: 1000,
   cachedKeysMax: 10_000,
   retryDelayMs: 50,
   retryDelayMaxMs: 2000,

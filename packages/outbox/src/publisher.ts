@@ -1,11 +1,14 @@
 /**
- * Sends what batches wrote to the outbox: in order, at least once, after their commit is known (I8).
+ * Sends what batches wrote to the outbox: in order, at least once, after their commit is known (I8). A segment has its
+ * events, numbered, and behind each the commands that follow from it, which have no number: it may have more messages
+ * than its sequence says. What is sent is told by sequence, what is kept and sent at once is bounded by messages.
  *
  * Invariants, per partition:
  * 1. Segments are sent in the order of their sequence; the next only when the one before is durable.
  * 2. What an earlier owner left in the table is sent before anything new.
  * 3. A segment leaves the table only after it was sent. What is sent but not yet removed may be sent again.
- * 4. Memory holds about `queuedEventsMax` events; what does not fit is read back from the table.
+ * 4. Memory holds about `queuedMessagesMax` messages; what does not fit is read back from the table, at most
+ *    `loadedSegmentsMax` segments at once.
  */
 import type {
   EventPublisher,
@@ -17,11 +20,11 @@ import type {
 } from '@ironsys/engine'
 
 export interface PublisherOptions {
-  /** Events kept in memory per partition, and segments read back from the table at once. */
-  readonly queuedEventsMax: number
+  /** Messages kept in memory per partition, and segments read back from the table at once. */
+  readonly queuedMessagesMax: number
   readonly loadedSegmentsMax: number
-  /** Events sent with one request, unless one segment alone has more. Encoding them holds up the event loop. */
-  readonly sentEventsMax: number
+  /** Messages given to the log at once, unless one segment alone has more. Encoding them holds up the event loop. */
+  readonly sentMessagesMax: number
   /** How often sent segments are removed from the table, milliseconds; also at release. */
   readonly removeEveryMs: number
   readonly retryDelayMs: number
@@ -29,9 +32,9 @@ export interface PublisherOptions {
 }
 
 export const defaultPublisherOptions: PublisherOptions = {
-  queuedEventsMax: 5000,
+  queuedMessagesMax: 5000,
   loadedSegmentsMax: 10,
-  sentEventsMax: 1000,
+  sentMessagesMax: 1000,
   removeEveryMs: 250,
   retryDelayMs: 50,
   retryDelayMaxMs: 2000,
@@ -81,6 +84,7 @@ class Lane {
   #queue: OutboxSegment[] = []
   /** True while the table may hold segments that the queue does not. */
   #behind = false
+  #openings = 0
   #sentSeq = 0
   #removedSeq = 0
   #committedSeq = 0
@@ -96,19 +100,19 @@ class Lane {
   readBack(): void {
     this.#queue = []
     this.#behind = true
+    this.#openings++
     this.#start()
   }
 
   add(segment: OutboxSegment): void {
     this.#committedSeq = segment.lastSeq
-    if (this.#behind || this.#queuedEvents() >= this.#options.queuedEventsMax) this.#behind = true
+    if (this.#behind || this.#queuedMessages() >= this.#options.queuedMessagesMax) this.#behind = true
     else this.#queue.push(segment)
     this.#start()
   }
 
-  #queuedEvents(): number {
-    const [first, last] = [this.#queue[0], this.#queue.at(-1)]
-    return first === undefined || last === undefined ? 0 : last.lastSeq - first.firstSeq + 1
+  #queuedMessages(): number {
+    return this.#queue.reduce((sum, { messages }) => sum + messages.length, 0)
   }
 
   async close(): Promise<void> {
@@ -155,7 +159,10 @@ class Lane {
   async #load(): Promise<void> {
     const limit = this.#options.loadedSegmentsMax
     const seen = this.#committedSeq
+    const opening = this.#openings
     const segments = await this.#deps.store.pendingSegments(this.#id, this.#sentSeq, limit)
+    // Opened again meanwhile, after a commit of unknown outcome: that commit may be missing from what was read.
+    if (opening !== this.#openings) return
     this.#queue = [...segments]
     // What was committed while the table was read may be missing from what was read: then look once more.
     if (segments.length < limit && seen === this.#committedSeq) this.#behind = false
@@ -170,10 +177,10 @@ class Lane {
   }
 
   #nextSegments(): readonly OutboxSegment[] {
-    let events = 0
+    let messages = 0
     const beyond = this.#queue.findIndex((segment) => {
-      events += segment.messages.length
-      return events > this.#options.sentEventsMax
+      messages += segment.messages.length
+      return messages > this.#options.sentMessagesMax
     })
     return this.#queue.slice(0, beyond === -1 ? this.#queue.length : Math.max(1, beyond))
   }

@@ -6,22 +6,41 @@ import { createPublisher, defaultPublisherOptions, type PublisherOptions } from 
 
 const id = { topic: 'things', partition: 3 }
 
-/** A segment of `count` events that starts at `firstSeq`. */
-function segment(firstSeq: number, count = 1): OutboxSegment {
-  const messages = Array.from({ length: count }, (_, i): OutgoingMessage => {
-    return { topic: 'events', partition: id.partition, key: 'k', value: String(firstSeq + i) }
+/** A segment of `count` events that starts at `firstSeq`, `followUps` commands behind each. */
+function segment(firstSeq: number, count = 1, followUps = 0): OutboxSegment {
+  const messages = Array.from({ length: count }, (_, i): OutgoingMessage[] => {
+    const event = { topic: 'events', partition: id.partition, key: 'k', value: String(firstSeq + i) }
+    const commands = Array.from({ length: followUps }, (_, j) => {
+      return { topic: 'commands', partition: j, key: `k${j}`, value: `${firstSeq + i}.${j}` }
+    })
+    return [event, ...commands]
   })
-  return { firstSeq, lastSeq: firstSeq + count - 1, messages }
+  return { firstSeq, lastSeq: firstSeq + count - 1, messages: messages.flat() }
+}
+
+const noLists = {
+  keyOfRow: () => 'k',
+  rowId: () => 'row',
+  listsOf: () => [],
+  standingLists: [],
+  dueAtOfHeader: () => null,
 }
 
 function world(options: Partial<PublisherOptions> = {}) {
-  const database = createMemoryDatabase({ keyOfRow: () => 'k' })
+  const database = createMemoryDatabase({ decider: noLists })
   const store = database.connect({ clusterId: 'cluster', partitionCount: 4 })
+  /** The numbers of the events. */
   const sent: number[] = []
+  /** The values of the commands. */
+  const commands: string[] = []
   const faults: string[] = []
   const sink = {
-    send: async (messages: readonly OutgoingMessage[]) =>
-      void sent.push(...messages.map((m) => Number(m.value))),
+    send: async (messages: readonly OutgoingMessage[]) => {
+      for (const { topic, value } of messages) {
+        if (topic === 'events') sent.push(Number(value))
+        else commands.push(value)
+      }
+    },
   }
   const publisher = createPublisher(
     {
@@ -36,13 +55,20 @@ function world(options: Partial<PublisherOptions> = {}) {
   const commit = async (of: OutboxSegment, tell = true): Promise<void> => {
     const from = await store.open(id)
     const to = { ...from, nextOffset: from.nextOffset + 1, eventSeq: of.lastSeq }
-    const none = { headers: new Map(), rows: new Map(), ledger: [], remembered: [], deadLetters: [] }
+    const none = {
+      headers: new Map(),
+      rows: new Map(),
+      removedKeys: new Set<string>(),
+      ledger: [],
+      remembered: [],
+      deadLetters: [],
+    }
     await store.commit({ id, from, to, segment: of, ...none })
     if (tell) publisher.committed(id, of)
   }
   const left = () => database.outbox(id)
   const sentAll = (upTo: number) => vi.waitFor(() => expect(new Set(sent).size).toBe(upTo))
-  return { store, sent, faults, sink, publisher, commit, left, sentAll }
+  return { store, sent, commands, faults, sink, publisher, commit, left, sentAll }
 }
 
 /** First occurrences are in order and without gaps; repeats are allowed (I8). */
@@ -91,7 +117,7 @@ describe('the publisher', () => {
   })
 
   test('holds a bounded number of segments in memory and reads the rest back', async () => {
-    const w = world({ queuedEventsMax: 4, loadedSegmentsMax: 4, sentEventsMax: 2 })
+    const w = world({ queuedMessagesMax: 4, loadedSegmentsMax: 4, sentMessagesMax: 2 })
     const { send } = w.sink
     const gate = Promise.withResolvers<void>()
     w.sink.send = async (messages) => {
@@ -105,6 +131,43 @@ describe('the publisher', () => {
     await w.publisher.release(id)
     expectInOrder(w.sent, 50)
     expect(w.left()).toEqual([])
+  })
+
+  test('sends the commands that follow from events in order too, and removes them with their segment', async () => {
+    const w = world()
+    w.publisher.open(id)
+    for (let seq = 1; seq <= 9; seq += 3) await w.commit(segment(seq, 3, 2))
+    await w.sentAll(9)
+    await w.publisher.release(id)
+    expectInOrder(w.sent, 9)
+    expect([...new Set(w.commands)]).toEqual(w.sent.flatMap((seq) => [`${seq}.0`, `${seq}.1`]))
+    expect(w.left()).toEqual([])
+  })
+
+  test('counts commands too in what it keeps and in what it sends at once', async () => {
+    // One event and three commands each: two segments fill the memory, one the request.
+    const w = world({ queuedMessagesMax: 8, loadedSegmentsMax: 50, sentMessagesMax: 7 })
+    const { send } = w.sink
+    const gate = Promise.withResolvers<void>()
+    const sizes: number[] = []
+    w.sink.send = async (messages) => {
+      sizes.push(messages.length)
+      await gate.promise
+      await send(messages)
+    }
+    const read = vi.spyOn(w.store, 'pendingSegments')
+    w.publisher.open(id)
+    await w.commit(segment(1, 1, 3))
+    await vi.waitFor(() => expect(sizes).toEqual([4]))
+    read.mockClear()
+    for (let seq = 2; seq <= 5; seq++) await w.commit(segment(seq, 1, 3))
+    gate.resolve()
+    await w.sentAll(5)
+    await w.publisher.release(id)
+    expectInOrder(w.sent, 5)
+    expect(Math.max(...sizes)).toBe(4)
+    // Segments 1 and 2 are in memory; what came after them is read back.
+    expect(read.mock.calls[0]).toEqual([id, 2, 50])
   })
 
   test('misses nothing that is committed while it reads the table', async () => {
@@ -122,6 +185,28 @@ describe('the publisher', () => {
     await vi.waitFor(() => expect(reads).toBe(1))
     await w.commit(segment(2))
     gate.resolve()
+    await w.sentAll(2)
+    await w.publisher.release(id)
+    expectInOrder(w.sent, 2)
+  })
+
+  test('misses no commit of unknown outcome that it is opened again for while it reads the table', async () => {
+    const w = world()
+    const read = w.store.pendingSegments.bind(w.store)
+    const gate = Promise.withResolvers<void>()
+    let reads = 0
+    w.store.pendingSegments = async (...args) => {
+      const segments = await read(...args)
+      if (reads++ === 0) await gate.promise
+      return segments
+    }
+    w.publisher.open(id)
+    await vi.waitFor(() => expect(reads).toBe(1))
+    await w.commit(segment(1), false)
+    w.publisher.open(id)
+    gate.resolve()
+    await w.sentAll(1)
+    await w.commit(segment(2))
     await w.sentAll(2)
     await w.publisher.release(id)
     expectInOrder(w.sent, 2)

@@ -57,11 +57,11 @@ async function deadLetters(pool: Pool, { topic, partition }: PartitionId) {
 }
 
 async function ledger(pool: Pool, slotId: string) {
-  const { rows } = await pool.query<{ version: string; at: Date; type: string }>(
-    'SELECT version, at, type FROM slot_ledger WHERE slot_id = $1 ORDER BY version, at',
+  const { rows } = await pool.query<{ version: string; at: Date; event: { type: string } }>(
+    'SELECT version, at, event FROM slot_ledger WHERE slot_id = $1 ORDER BY version, at',
     [slotId],
   )
-  return rows.map(({ version, at, type }) => ({ version: Number(version), atMs: at.getTime(), type }))
+  return rows.map(({ version, at, event }) => ({ version: Number(version), atMs: at.getTime(), event }))
 }
 
 test('a server that goes away is neither fenced nor a data error', async () => {
@@ -70,8 +70,15 @@ test('a server that goes away is neither fenced nor a data error', async () => {
     maxConnections: 1,
   })
   const log = { clusterId: 'cluster', partitionCount: 1 }
-  const from = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 }
-  const nothing = { headers: new Map(), rows: new Map(), ledger: [], remembered: [], deadLetters: [] }
+  const from = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0, steps: 0 }
+  const nothing = {
+    headers: new Map(),
+    rows: new Map(),
+    removedKeys: new Set<string>(),
+    ledger: [],
+    remembered: [],
+    deadLetters: [],
+  }
   const failure = await createPartitionStore(nobody, reservationTables, log)
     .commit({ id: { topic: 'commands', partition: 0 }, from, to: from, segment: null, ...nothing })
     .catch((error: unknown) => error)

@@ -10,9 +10,11 @@ import {
   type BatchEffects,
   DataError,
   type DomainEvent,
+  type DueKey,
   FencedError,
   type Header,
   LogIdentityError,
+  type Page,
   type PartitionId,
   type Prefetched,
   type PrefetchRequest,
@@ -25,12 +27,15 @@ import { isServerError, queryAll, type Row, type Statement, transact } from './t
 
 /** A domain's tables, as SQL: what to load before a batch is decided, and what to save after it. */
 export interface DomainTables<E extends DomainEvent, H extends Header, R, O> {
-  /** Answers one row: `headers` and `rows`, each a JSON array. */
+  /** Answers one row, of one snapshot of the database: `headers`, `rows` and `pages`, each a JSON array. */
   prefetch(request: PrefetchRequest): Statement
-  read(answer: { readonly headers: readonly unknown[]; readonly rows: readonly unknown[] }): {
+  read(answer: z.infer<typeof prefetchedRow>): {
     readonly headers: ReadonlyMap<string, H>
     readonly rows: ReadonlyMap<string, R>
+    readonly pages: readonly Page<R>[]
   }
+  /** Answers rows of `key` and `at` (Unix milliseconds), as {@link Store.dueKeys} says. */
+  dueKeys(partition: number, limit: number): Statement
   save(effects: BatchEffects<E, H, R, O>): readonly Statement[]
   readOutcome(json: unknown): O
 }
@@ -50,6 +55,10 @@ export function createPartitionStore<E extends DomainEvent, H extends Header, R,
     open: async (id) => {
       const [, rows] = await queryAll(pool, [makeProgress(id, identity), readProgress(id)])
       return progressOf(id, rows?.[0], identity)
+    },
+    dueKeys: async ({ partition }, limit) => {
+      const [rows] = await queryAll(pool, [tables.dueKeys(partition, limit)])
+      return (rows ?? []).map(dueKeyOf)
     },
     prefetch: (request) => prefetch(pool, tables, request),
     commit: async (effects) => {
@@ -87,7 +96,7 @@ function readProgress({ topic, partition }: PartitionId): Statement {
   return {
     name: 'progress-read',
     text: `SELECT row_to_json(p) AS progress FROM (
-             SELECT cluster_id, partition_count, next_offset, epoch, event_seq, last_record_digest,
+             SELECT cluster_id, partition_count, next_offset, epoch, event_seq, steps, last_record_digest,
                     (extract(epoch FROM log_time) * 1000)::bigint AS log_time,
                     (extract(epoch FROM last_record_time) * 1000)::bigint AS last_record_time
                FROM partition_progress WHERE topic = $1 AND partition = $2) p`,
@@ -101,6 +110,7 @@ const progressRow = z.object({
   next_offset: z.int(),
   epoch: z.int(),
   event_seq: z.int(),
+  steps: z.int(),
   log_time: z.int(),
   last_record_digest: z.string().nullable(),
   last_record_time: z.int().nullable(),
@@ -121,7 +131,15 @@ function progressOf(id: PartitionId, row: Row | undefined, identity: LogIdentity
     logTimeMs: stored.log_time,
     lastRecord: digest === null || timeMs === null ? null : { digest, timeMs },
     eventSeq: stored.event_seq,
+    steps: stored.steps,
   }
+}
+
+const dueKeyRow = z.object({ key: z.string(), at: z.coerce.number() })
+
+function dueKeyOf(row: Row): DueKey {
+  const { key, at } = dueKeyRow.parse(row)
+  return { key, atMs: at }
 }
 
 async function prefetch<E extends DomainEvent, H extends Header, R, O>(
@@ -135,14 +153,18 @@ async function prefetch<E extends DomainEvent, H extends Header, R, O>(
     ...(commandIds.length === 0 ? [] : [readRemembered(commandIds)]),
   ]
   const [domainRows, rememberedRows] = await queryAll(pool, statements)
-  const loaded = tables.read(jsonArrays.parse(domainRows?.[0]))
+  const loaded = tables.read(prefetchedRow.parse(domainRows?.[0]))
   const outcomes = (rememberedRows ?? []).map(
     (row) => [z.string().parse(row.command_id), tables.readOutcome(row.outcome)] as const,
   )
   return { ...loaded, remembered: new Map(outcomes) }
 }
 
-const jsonArrays = z.object({ headers: z.array(z.unknown()), rows: z.array(z.unknown()) })
+const prefetchedRow = z.object({
+  headers: z.array(z.unknown()),
+  rows: z.array(z.unknown()),
+  pages: z.array(z.unknown()),
+})
 
 function readRemembered(commandIds: readonly string[]): Statement {
   return {
@@ -159,17 +181,19 @@ function advance<E extends DomainEvent, H extends Header, R, O>({
 }: BatchEffects<E, H, R, O>): Statement {
   return {
     name: 'partition-advance',
-    text: 'SELECT advance_partition($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+    text: 'SELECT advance_partition($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
     values: [
       id.topic,
       id.partition,
       from.nextOffset,
       from.epoch,
+      from.eventSeq,
       to.nextOffset,
       new Date(to.logTimeMs).toISOString(),
       to.lastRecord?.digest ?? null,
       to.lastRecord === null ? null : new Date(to.lastRecord.timeMs).toISOString(),
       to.eventSeq,
+      to.steps,
     ],
   }
 }

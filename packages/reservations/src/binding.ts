@@ -1,5 +1,11 @@
-import { partitionOfKey, topics } from '@ironsys/contracts'
-import type { Binding } from '@ironsys/engine'
+import {
+  COMMAND_SCHEMA_VERSION,
+  followUpId,
+  type ItemDecidedCommand,
+  partitionOfKey,
+  topics,
+} from '@ironsys/contracts'
+import type { Binding, EventPosition, OutgoingMessage } from '@ironsys/engine'
 import { timeText } from './documents.ts'
 import type { ReservationEvent } from './state.ts'
 
@@ -20,6 +26,52 @@ export function reservationBinding(partitionCount: number): Binding<ReservationE
         ...body(event),
       }),
     }),
+    followUps: (_key, event, position) => {
+      const command = commandToBooking(event, position)
+      if (command === null) return []
+      const partition = partitionOfKey(command.booking_id, partitionCount)
+      const value = JSON.stringify(command)
+      return [
+        { topic: topics.bookingCommands, partition, key: command.booking_id, value },
+      ] satisfies OutgoingMessage[]
+    },
+    wakeCommand: (key, atMs) =>
+      JSON.stringify({
+        v: COMMAND_SCHEMA_VERSION,
+        id: followUpId('wake_slot', key, String(atMs)),
+        type: 'wake_slot',
+        slot_id: key,
+      }),
+  }
+}
+
+/** What a booking is told of the reservation that it asked for. */
+function commandToBooking(event: ReservationEvent, { version }: EventPosition) {
+  switch (event.type) {
+    case 'reservation_held':
+    case 'reservation_rejected': {
+      if (event.bookingId === null) return null
+      const code: ItemDecidedCommand['code'] = event.type === 'reservation_held' ? 'held' : event.reason
+      return {
+        v: COMMAND_SCHEMA_VERSION,
+        id: followUpId('item_decided', event.rowId),
+        type: 'item_decided',
+        booking_id: event.bookingId,
+        reservation_id: event.rowId,
+        code,
+        slot_end_time: event.slotEndMs === null ? null : timeText(event.slotEndMs),
+      } as const
+    }
+    case 'hold_overdue':
+      return {
+        v: COMMAND_SCHEMA_VERSION,
+        id: followUpId('hold_overdue', event.rowId, String(version)),
+        type: 'hold_overdue',
+        booking_id: event.bookingId,
+        reservation_id: event.rowId,
+      } as const
+    default:
+      return null
   }
 }
 
@@ -43,16 +95,44 @@ function body(event: ReservationEvent): object {
         capacity: event.capacityUnits,
         overbooking_bps: event.overbookingBps,
       }
+    case 'slot_retired':
+      return {}
     case 'reservation_confirmed':
-      return { reservation_id: event.rowId, user_id: event.userId, quantity: event.quantity }
+    case 'reservation_held':
+    case 'reservation_waitlisted':
     case 'reservation_rejected':
       return {
         reservation_id: event.rowId,
         user_id: event.userId,
         quantity: event.quantity,
-        reason: event.reason,
+        ...(event.bookingId === null ? {} : { booking_id: event.bookingId }),
+        ...(event.type === 'reservation_held' && event.bookingId === null
+          ? { expires_at: timeText(event.expiresMs) }
+          : {}),
+        ...(event.type === 'reservation_rejected' ? { reason: event.reason } : {}),
       }
     case 'reservation_cancelled':
+      return {
+        reservation_id: event.rowId,
+        quantity: event.quantity,
+        previous_status: event.from,
+        reason: event.reason,
+      }
+    case 'waiter_promoted':
+      return {
+        reservation_id: event.rowId,
+        quantity: event.quantity,
+        expires_at: timeText(event.expiresMs),
+      }
+    case 'hold_confirmed':
+    case 'hold_expired':
+    case 'expired_reconfirmed':
+    case 'expired_requeued':
+    case 'late_confirmation_refused':
       return { reservation_id: event.rowId, quantity: event.quantity }
+    case 'hold_overdue':
+      return { reservation_id: event.rowId, quantity: event.quantity, booking_id: event.bookingId }
+    case 'reservation_erased':
+      return { reservation_id: event.rowId, user_id: event.pseudonym }
   }
 }

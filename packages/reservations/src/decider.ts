@@ -1,23 +1,13 @@
-/** Reservations on slots, decided: pure, synchronous, from the slot and the reservation named. */
-import {
-  availableUnits,
-  confirmUnits,
-  createPool,
-  releaseConfirmedUnits,
-  resizePool,
-} from '@ironsys/capacity'
-import type {
-  CancelCommand,
-  CommandOutcome,
-  CreateSlotCommand,
-  RejectionCode,
-  ReservationCommand,
-  ReserveCommand,
-  UpdateSlotCommand,
-} from '@ironsys/contracts'
-import type { Change, Decider, Decision, Needs, View } from '@ironsys/engine'
-import { reservationDocument, slotDocument } from './documents.ts'
+/** Reservations on slots, decided: pure, synchronous, from the slot, the reservation named and the front of its lists. */
+import type { CommandOutcome, ReservationCommand } from '@ironsys/contracts'
+import { type Decider, DUE_LIST, type ListPlace, type Needs } from '@ironsys/engine'
+import { dueStep, QUEUE_LIST, type SlotView, takesDueSteps, urgentStep, userList } from './due.ts'
+import { evolve } from './evolve.ts'
 import { parseCommand } from './parse.ts'
+import { decideCancel, decideConfirm } from './reservation-decisions.ts'
+import { decideReserve } from './reserve-decision.ts'
+import { nothing, type SlotDecision } from './slot-decision.ts'
+import { decideCreateSlot, decideErase, decideRetire, decideUpdateSlot } from './slot-decisions.ts'
 import type { Reservation, ReservationEvent, Slot } from './state.ts'
 
 export type ReservationDecider = Decider<
@@ -27,243 +17,103 @@ export type ReservationDecider = Decider<
   Reservation,
   CommandOutcome
 >
-type SlotView = View<Slot, Reservation>
-type SlotDecision = Decision<ReservationEvent, CommandOutcome>
 
 export const reservationDecider: ReservationDecider = {
   parse: parseCommand,
   needs,
   keyOfRow: (reservation) => reservation.slotId,
+  rowId: (reservation) => reservation.id,
+  listsOf,
+  standingLists: [DUE_LIST, QUEUE_LIST],
+  openLists: ({ pool, waitlistCount }) => [
+    ...(pool.heldUnits > 0 ? [DUE_LIST] : []),
+    ...(waitlistCount > 0 ? [QUEUE_LIST] : []),
+  ],
+  dueAtOfHeader: () => null,
   decide,
   codeOf: (outcome) => outcome.code,
   repeat,
   evolve,
 }
 
-function needs(command: ReservationCommand): Needs {
+function needs(command: ReservationCommand, slot?: Slot): Needs {
   switch (command.type) {
-    case 'reserve':
-      return { key: command.slot_id, rowIds: [command.id], remembered: false }
+    case 'reserve': {
+      const lists = slot === undefined || slot.maxPerUser === null ? [] : [userList(command.user_id)]
+      return { key: command.slot_id, rowIds: [command.id], remembered: false, lists }
+    }
+    case 'confirm': {
+      // Late, it is not idempotent by state: what was not to be had then may be free when it is asked again.
+      const remembered = command.late !== undefined || command.body_hash !== undefined
+      return { key: null, rowIds: [command.reservation_id], remembered }
+    }
     case 'cancel':
       return { key: null, rowIds: [command.reservation_id], remembered: false }
     case 'create_slot':
       return { key: command.id, rowIds: [], remembered: false }
     case 'update_slot':
       return { key: command.slot_id, rowIds: [], remembered: true }
+    case 'wake_slot':
+    case 'retire_slot':
+      return { key: command.slot_id, rowIds: [], remembered: false }
+    case 'erase_person':
+      return { key: command.slot_id, rowIds: command.reservation_ids, remembered: false }
   }
 }
 
-function decide(view: SlotView, command: ReservationCommand, atMs: number): SlotDecision {
+const none: readonly ListPlace[] = []
+
+function listsOf({
+  status,
+  expiresMs,
+  place,
+  isCounted,
+  userId,
+  createdMs,
+}: Reservation): readonly ListPlace[] {
+  if (status === 'held' || status === 'waitlisted') {
+    const standing =
+      status === 'held' ? { list: DUE_LIST, at: expiresMs ?? 0 } : { list: QUEUE_LIST, at: place ?? 0 }
+    return isCounted ? [standing, { list: userList(userId), at: createdMs }] : [standing]
+  }
+  return isCounted && status === 'confirmed' ? [{ list: userList(userId), at: createdMs }] : none
+}
+
+/**
+ * What is due comes first, as far as the command needs it: an answer that more free units would change is only given
+ * when nothing due is left.
+ */
+function decide(view: SlotView, command: ReservationCommand, atMs: number) {
+  const urgent = urgentStep(view, command, atMs)
+  if (urgent !== null) return { step: [urgent] }
+  const due = dueStep(view, atMs)
+  if (due !== null && takesDueSteps(view, command)) return { step: [due] }
+  const decision = decideCommand(view, command, atMs)
+  return due !== null && 'outcome' in decision && decision.lacksUnits === true ? { step: [due] } : decision
+}
+
+function decideCommand(view: SlotView, command: ReservationCommand, atMs: number): SlotDecision {
   switch (command.type) {
     case 'reserve':
       return decideReserve(view, command, atMs)
+    case 'confirm':
+      return decideConfirm(view, command, atMs)
     case 'cancel':
-      return decideCancel(view, command, atMs)
+      return decideCancel(view, command)
     case 'create_slot':
       return decideCreateSlot(view, command, atMs)
     case 'update_slot':
-      return decideUpdateSlot(view, command, atMs)
+      return decideUpdateSlot(view, command)
+    case 'wake_slot':
+      return nothing({ code: view.header === null ? 'slot-not-found' : 'ok' })
+    case 'erase_person':
+      return decideErase(view, command)
+    case 'retire_slot':
+      return decideRetire(view, command, atMs)
   }
-}
-
-function decideReserve(view: SlotView, command: ReserveCommand, atMs: number): SlotDecision {
-  const earlier = view.row(command.id)
-  if (earlier !== undefined) return nothing(repeatReserve(earlier, command))
-  const slot = view.header
-  const reason = refusalToReserve(slot, command.quantity, atMs)
-  const decided = {
-    rowId: command.id,
-    slotId: command.slot_id,
-    userId: command.user_id,
-    quantity: command.quantity,
-    metadata: command.metadata ?? null,
-    bodyHash: command.body_hash ?? null,
-  }
-  const event: ReservationEvent =
-    reason === null
-      ? { type: 'reservation_confirmed', ...decided }
-      : { type: 'reservation_rejected', ...decided, reason }
-  const row = evolve({ header: slot, row: undefined }, event, atMs).row
-  return { events: [event], outcome: outcomeOf(row) }
-}
-
-function refusalToReserve(slot: Slot | null, quantity: number, atMs: number): RejectionCode | null {
-  if (slot === null) return 'slot-not-found'
-  if (slot.status === 'closed') return 'slot-closed'
-  if (slot.salesOpenMs !== null && atMs < slot.salesOpenMs) return 'sales-not-open'
-  if (slot.salesCloseMs !== null && atMs >= slot.salesCloseMs) return 'slot-closed'
-  return 'refused' in confirmUnits(slot.pool, quantity) ? 'sold-out' : null
-}
-
-/** A create is refused by its own id and answered with what was decided then, in today's status. */
-function repeatReserve(earlier: Reservation, command: ReserveCommand): CommandOutcome {
-  const sameRequest = earlier.slotId === command.slot_id && earlier.bodyHash === (command.body_hash ?? null)
-  return sameRequest ? outcomeOf(earlier) : { code: 'idempotency-key-reused' }
-}
-
-function decideCancel(view: SlotView, command: CancelCommand, atMs: number): SlotDecision {
-  const reservation = view.row(command.reservation_id)
-  if (reservation === undefined) return nothing({ code: 'reservation-not-found' })
-  switch (reservation.status) {
-    case 'cancelled':
-      return nothing(outcomeOf(reservation))
-    case 'rejected':
-      return nothing({ code: 'not-cancellable', reservation: reservationDocument(reservation) })
-    case 'confirmed': {
-      const event: ReservationEvent = {
-        type: 'reservation_cancelled',
-        rowId: reservation.id,
-        quantity: reservation.quantity,
-      }
-      return {
-        events: [event],
-        outcome: outcomeOf(evolve({ header: view.header, row: reservation }, event, atMs).row),
-      }
-    }
-  }
-}
-
-function decideCreateSlot(view: SlotView, command: CreateSlotCommand, atMs: number): SlotDecision {
-  const existing = view.header
-  if (existing !== null) {
-    const same = existing.bodyHash === command.body_hash
-    return nothing(same ? { code: 'ok', slot: slotDocument(existing) } : { code: 'slot-exists' })
-  }
-  const event: ReservationEvent = {
-    type: 'slot_created',
-    rowId: null,
-    slot: {
-      id: command.id,
-      name: command.name,
-      startMs: Date.parse(command.start_time),
-      endMs: Date.parse(command.end_time),
-      capacityUnits: command.capacity,
-      overbookingBps: command.overbooking_bps,
-      salesOpenMs: command.sales_open_at === null ? null : Date.parse(command.sales_open_at),
-      salesCloseMs: command.sales_close_at === null ? null : Date.parse(command.sales_close_at),
-      metadata: command.metadata ?? null,
-      bodyHash: command.body_hash,
-    },
-  }
-  return slotDecision(null, event, atMs)
-}
-
-function decideUpdateSlot(view: SlotView, command: UpdateSlotCommand, atMs: number): SlotDecision {
-  const slot = view.header
-  if (slot === null) return nothing({ code: 'slot-not-found', ...hashOf(command) })
-  const event = {
-    type: 'slot_updated',
-    rowId: null,
-    name: command.name ?? slot.name,
-    status: command.status ?? slot.status,
-    capacityUnits: command.capacity ?? slot.pool.capacityUnits,
-    overbookingBps: command.overbooking_bps ?? slot.pool.overbookingBps,
-  } as const
-  if ('refused' in resizePool(slot.pool, event.capacityUnits, event.overbookingBps)) {
-    const taken = slot.pool.heldUnits + slot.pool.confirmedUnits
-    return nothing({
-      code: 'capacity-in-use',
-      detail: `${taken} units are held or confirmed`,
-      ...hashOf(command),
-    })
-  }
-  const { events, outcome } = slotDecision(slot, event, atMs)
-  return { events, outcome: { ...outcome, ...hashOf(command) } }
 }
 
 function repeat(command: ReservationCommand, outcome: CommandOutcome): CommandOutcome {
   const hash = 'body_hash' in command ? command.body_hash : undefined
   return outcome.body_hash === hash ? outcome : { code: 'idempotency-key-reused' }
-}
-
-function hashOf(command: UpdateSlotCommand): Pick<CommandOutcome, 'body_hash'> {
-  return command.body_hash === undefined ? {} : { body_hash: command.body_hash }
-}
-
-function slotDecision(slot: Slot | null, event: ReservationEvent, atMs: number): SlotDecision {
-  const after = evolve({ header: slot, row: undefined }, event, atMs).header
-  if (after === null) throw new Error(`${event.type} left no slot`)
-  return { events: [event], outcome: { code: 'ok', slot: slotDocument(after) } }
-}
-
-function nothing(outcome: CommandOutcome): SlotDecision {
-  return { events: [], outcome }
-}
-
-function outcomeOf(reservation: Reservation | undefined): CommandOutcome {
-  if (reservation === undefined) throw new Error('a decision left no reservation')
-  return { code: reservation.reason ?? 'ok', reservation: reservationDocument(reservation) }
-}
-
-function evolve(
-  { header, row }: Change<Slot, Reservation>,
-  event: ReservationEvent,
-  atMs: number,
-): Change<Slot, Reservation> {
-  switch (event.type) {
-    case 'slot_created': {
-      const { capacityUnits, overbookingBps, ...fields } = event.slot
-      const pool = createPool(capacityUnits, overbookingBps)
-      return { header: { ...fields, pool, status: 'open', version: 1, createdMs: atMs }, row }
-    }
-    case 'slot_updated': {
-      const slot = present(header, event)
-      const pool = resizePool(slot.pool, event.capacityUnits, event.overbookingBps)
-      if ('refused' in pool) throw new Error(`slot ${slot.id} was resized below what is taken`)
-      return {
-        header: { ...slot, name: event.name, status: event.status, pool, version: slot.version + 1 },
-        row,
-      }
-    }
-    case 'reservation_confirmed': {
-      const slot = present(header, event)
-      const pool = confirmUnits(slot.pool, event.quantity)
-      if ('refused' in pool)
-        throw new Error(`slot ${slot.id} was oversold: ${availableUnits(slot.pool)} left`)
-      const version = slot.version + 1
-      return {
-        header: { ...slot, pool, version },
-        row: decidedReservation(event, 'confirmed', null, version, atMs),
-      }
-    }
-    case 'reservation_rejected':
-      return { header, row: decidedReservation(event, 'rejected', event.reason, header?.version ?? 0, atMs) }
-    case 'reservation_cancelled': {
-      const slot = present(header, event)
-      const version = slot.version + 1
-      const cancelled = { status: 'cancelled', cancelledMs: atMs, slotVersion: version } as const
-      return {
-        header: { ...slot, pool: releaseConfirmedUnits(slot.pool, event.quantity), version },
-        row: row === undefined ? row : { ...row, ...cancelled },
-      }
-    }
-  }
-}
-
-function present(slot: Slot | null, event: ReservationEvent): Slot {
-  if (slot === null) throw new Error(`${event.type} without its slot`)
-  return slot
-}
-
-function decidedReservation(
-  event: Extract<ReservationEvent, { userId: string }>,
-  status: Reservation['status'],
-  reason: RejectionCode | null,
-  slotVersion: number,
-  atMs: number,
-): Reservation {
-  const { rowId: id, slotId, userId, quantity, metadata, bodyHash } = event
-  return {
-    id,
-    slotId,
-    userId,
-    quantity,
-    status,
-    reason,
-    metadata,
-    bodyHash,
-    createdMs: atMs,
-    cancelledMs: null,
-    slotVersion,
-  }
 }

@@ -1,7 +1,7 @@
 /** State as the outside sees it. */
 import { availableUnits } from '@ironsys/capacity'
 import type { ReservationDocument, SlotDocument } from '@ironsys/contracts'
-import type { Reservation, Slot } from './state.ts'
+import type { Reservation, Slot, Transition } from './state.ts'
 
 export function slotDocument(slot: Slot): SlotDocument {
   return {
@@ -13,8 +13,11 @@ export function slotDocument(slot: Slot): SlotDocument {
     capacity: slot.pool.capacityUnits,
     reserved_count: slot.pool.heldUnits + slot.pool.confirmedUnits,
     held_count: slot.pool.heldUnits,
-    waitlist_count: 0,
+    waitlist_count: slot.waitlistCount,
     available: availableUnits(slot.pool),
+    hold_ttl_seconds: slot.holdTtlMs === null ? null : slot.holdTtlMs / 1000,
+    max_per_user: slot.maxPerUser,
+    waitlist: slot.hasWaitlist,
     sales_open_at: slot.salesOpenMs === null ? null : timeText(slot.salesOpenMs),
     sales_close_at: slot.salesCloseMs === null ? null : timeText(slot.salesCloseMs),
     ...(slot.metadata === null ? {} : { metadata: slot.metadata }),
@@ -22,8 +25,9 @@ export function slotDocument(slot: Slot): SlotDocument {
   }
 }
 
+/** Without the place in line, which follows from the others. */
 export function reservationDocument(reservation: Reservation): ReservationDocument {
-  const { reason, cancelledMs, metadata } = reservation
+  const { reason, expiresMs, bookingId, metadata } = reservation
   return {
     id: reservation.id,
     slot_id: reservation.slotId,
@@ -32,10 +36,17 @@ export function reservationDocument(reservation: Reservation): ReservationDocume
     status: reservation.status,
     ...(reason === null ? {} : { reason }),
     created_at: timeText(reservation.createdMs),
-    ...(cancelledMs === null ? {} : { cancelled_at: timeText(cancelledMs) }),
+    // A booking's hold has no end of its own.
+    ...(expiresMs === null || bookingId !== null ? {} : { expires_at: timeText(expiresMs) }),
+    ...(bookingId === null ? {} : { booking_id: bookingId }),
+    transitions: reservation.transitions.map(transitionDocument),
     slot_version: reservation.slotVersion,
     ...(metadata === null ? {} : { metadata }),
   }
+}
+
+function transitionDocument({ status, atMs, reason }: Transition) {
+  return { status, at: timeText(atMs), ...(reason === null ? {} : { reason }) }
 }
 
 let lastTime = { ms: 0, text: new Date(0).toISOString() }

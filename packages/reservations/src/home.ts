@@ -20,9 +20,13 @@ function partitionOf(command: ReservationCommand, partitionCount: number): numbe
   switch (command.type) {
     case 'reserve':
     case 'update_slot':
+    case 'wake_slot':
+    case 'erase_person':
+    case 'retire_slot':
       return partitionOfKey(command.slot_id, partitionCount)
     case 'create_slot':
       return partitionOfKey(command.id, partitionCount)
+    case 'confirm':
     case 'cancel':
       return partitionOfId(command.reservation_id, partitionCount)
   }
@@ -32,11 +36,15 @@ function subjectOfCommand(command: ReservationCommand) {
   switch (command.type) {
     case 'reserve':
       return { kind: 'reservation', id: command.id } as const
+    case 'confirm':
     case 'cancel':
       return { kind: 'reservation', id: command.reservation_id } as const
     case 'create_slot':
       return { kind: 'slot', id: command.id } as const
     case 'update_slot':
+    case 'wake_slot':
+    case 'erase_person':
+    case 'retire_slot':
       return { kind: 'slot', id: command.slot_id } as const
   }
 }

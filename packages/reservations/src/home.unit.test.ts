@@ -1,49 +1,44 @@
-import { mintId, partitionOfKey, slotIdSchema } from '@ironsys/contracts'
-import { expect, test } from 'vitest'
+import { partitionOfKey } from '@ironsys/contracts'
+import { describe, expect, test } from 'vitest'
+import {
+  cancel,
+  confirm,
+  erase,
+  idOf,
+  reserve,
+  retire,
+  slot,
+  slotId,
+  update,
+  wake,
+} from './commands.fixture.ts'
 import { homePartition, subjectOf } from './home.ts'
 
 const PARTITIONS = 12
-const slotId = slotIdSchema.parse('11111111-1111-4111-8111-111111111111')
-const home = partitionOfKey(slotId, PARTITIONS)
-const reservationId = mintId(slotId, 1)
 // A command's own id may be of any slot: only a create's says where it belongs.
-const commandId = mintId('22222222-2222-4222-8222-222222222222', 1)
-
-const slot = {
-  name: 'Morning',
-  start_time: '2026-07-01T09:00:00.000Z',
-  end_time: '2026-07-01T10:00:00.000Z',
-  capacity: 10,
-  overbooking_bps: 0,
-  sales_open_at: null,
-  sales_close_at: null,
-  body_hash: 'a'.repeat(32),
-}
+const elsewhere = { id: '33333333-3333-4333-8333-333333333333' }
 
 test.each([
-  [
-    { type: 'reserve', id: reservationId, slot_id: slotId, user_id: 'ann', quantity: 1 },
-    'reservation',
-    reservationId,
-  ],
-  [{ type: 'cancel', id: commandId, reservation_id: reservationId }, 'reservation', reservationId],
-  [{ type: 'create_slot', id: slotId, ...slot }, 'slot', slotId],
-  [{ type: 'update_slot', id: commandId, slot_id: slotId, capacity: 3 }, 'slot', slotId],
+  [reserve('ann'), 'reservation', idOf('ann')],
+  [{ ...confirm('ann'), ...elsewhere }, 'reservation', idOf('ann')],
+  [{ ...cancel('ann'), ...elsewhere }, 'reservation', idOf('ann')],
+  [slot(), 'slot', slotId],
+  [{ ...update({ capacity: 3 }), ...elsewhere }, 'slot', slotId],
+  [{ ...wake(), ...elsewhere }, 'slot', slotId],
+  [{ ...erase('ann', ['ann']), ...elsewhere }, 'slot', slotId],
+  [{ ...retire(), ...elsewhere }, 'slot', slotId],
 ])('$type belongs to the partition of its slot', (command, kind, id) => {
-  expect(partitionOfKey(commandId, PARTITIONS)).not.toBe(home)
-  const value = Buffer.from(JSON.stringify({ v: 1, ...command }))
+  const home = partitionOfKey(slotId, PARTITIONS)
+  expect(partitionOfKey(elsewhere.id, PARTITIONS)).not.toBe(home)
+  const value = Buffer.from(JSON.stringify(command))
   expect(homePartition(value, PARTITIONS)).toBe(home)
   expect(subjectOf(value)).toEqual({ kind, id })
 })
 
-test('what cannot be read belongs nowhere', () => {
-  for (const text of [
-    '',
-    'nonsense',
-    '{"v":2}',
-    JSON.stringify({ v: 1, type: 'reserve', slot_id: slotId }),
-  ]) {
+describe('what cannot be read', () => {
+  const half = JSON.stringify({ v: 1, type: 'reserve', slot_id: slotId })
+  test.each(['', 'nonsense', '{"v":3}', half])('belongs nowhere: %j', (text) => {
     expect(homePartition(Buffer.from(text), PARTITIONS)).toBeNull()
     expect(subjectOf(Buffer.from(text))).toBeNull()
-  }
+  })
 })

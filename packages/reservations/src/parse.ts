@@ -29,10 +29,20 @@ export function parseCommand(value: Buffer | null): ReservationCommand | Unreada
     const fault = metadataFault(command.metadata)
     if (fault !== null) return unreadable(`metadata ${fault}`, command.id)
   }
-  if (command.type === 'reserve' && routingHashOfId(command.id) !== routingHash(command.slot_id)) {
-    return unreadable('the id does not carry the hash of its slot id', command.id)
-  }
+  const stranger = idsAtSlot(command).find((id) => routingHashOfId(id) !== slotHash(command))
+  if (stranger !== undefined)
+    return unreadable(`the id ${stranger} does not carry the hash of its slot id`, command.id)
   return command
+}
+
+/** The reservations that a command says lie at its slot. */
+function idsAtSlot(command: ReservationCommand): readonly string[] {
+  if (command.type === 'reserve') return [command.id]
+  return command.type === 'erase_person' ? command.reservation_ids : []
+}
+
+function slotHash(command: ReservationCommand): number | null {
+  return 'slot_id' in command ? routingHash(command.slot_id) : null
 }
 
 function explain(json: unknown, error: z.ZodError): Unreadable {

@@ -5,14 +5,17 @@ import {
   type CommandOutcome,
   idRangeOfKey,
   type ReservationDocument,
+  type ReservationStatus,
+  readOutcome,
   type SlotDocument,
-  topics,
 } from '@ironsys/contracts'
+import type { PartitionId } from '@ironsys/engine'
 import { z } from 'zod'
-import { reservationDocument, slotDocument } from './documents.ts'
-import { readOutcome } from './outcomes.ts'
+import { auditSql } from './audit-sql.ts'
+import { reservationDocument, slotDocument, timeText } from './documents.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
 import type { Statement, StatementValue } from './statement.ts'
+import { positionFromRow, positionSql, type WaitlistPosition } from './waitlist-position.ts'
 
 export type RunStatement = (statement: Statement) => Promise<readonly Readonly<Record<string, unknown>>[]>
 
@@ -32,6 +35,33 @@ export interface SlotPageFilter {
   readonly after?: SlotPagePosition
 }
 
+/** In the order of their ids. */
+export interface SlotReservationsFilter {
+  readonly slotId: string
+  readonly status?: ReservationStatus
+  readonly limit: number
+  /** Only ids behind this one. */
+  readonly after?: string
+}
+
+export interface UserReservationsFilter {
+  readonly userId: string
+  readonly limit: number
+  readonly after?: UserPagePosition
+}
+
+/** Where a page ends, in the order of (created_at, id), the newest first. Times are RFC 3339. */
+export interface UserPagePosition {
+  readonly createdAt: string
+  readonly id: string
+}
+
+/** With the hash of its request, where that had an idempotency key and nobody was erased from it. */
+export interface StoredReservation {
+  readonly document: ReservationDocument
+  readonly bodyHash: string | null
+}
+
 export type ReservationReads = ReturnType<typeof createReservationReads>
 
 export function createReservationReads(run: RunStatement) {
@@ -49,9 +79,34 @@ export function createReservationReads(run: RunStatement) {
       const more = rows.length > filter.limit && last !== undefined
       return { items, next: more ? { startTime: last.start_time, id: last.id } : null }
     },
-    reservation: async (id: string): Promise<ReservationDocument | null> => {
+    reservation: async (id: string): Promise<StoredReservation | null> => {
       const [row] = await run({ name: 'reservation', text: reservationSql, values: [id] })
-      return row === undefined ? null : reservationDocument(reservationFromRow(row.reservation))
+      if (row === undefined) return null
+      const reservation = reservationFromRow(row.reservation)
+      return { document: reservationDocument(reservation), bodyHash: reservation.bodyHash }
+    },
+    /** Null for one that does not wait. */
+    waitlistPosition: async (id: string): Promise<WaitlistPosition | null> => {
+      const [row] = await run({ name: 'waitlist-position', text: positionSql, values: [id] })
+      return row === undefined ? null : positionFromRow(row)
+    },
+    /** Null where there is no such slot. */
+    reservationsOfSlot: async (filter: SlotReservationsFilter) => {
+      const [row] = await run(slotReservationsStatement(filter))
+      const { known, reservations } = slotReservations.parse(row)
+      if (!known) return null
+      const items = reservations.slice(0, filter.limit).map(documentFromRow)
+      return { items, next: reservations.length > filter.limit ? (items.at(-1)?.id ?? null) : null }
+    },
+    reservationsOfUser: async (filter: UserReservationsFilter) => {
+      const rows = await run(userReservationsStatement(filter))
+      const found = rows.slice(0, filter.limit).map((row) => reservationFromRow(row.reservation))
+      const last = found.at(-1)
+      const more = rows.length > filter.limit && last !== undefined
+      return {
+        items: found.map(reservationDocument),
+        next: more ? { createdAt: timeText(last.createdMs), id: last.id } : null,
+      }
     },
     rememberedOutcome: async (commandId: string): Promise<CommandOutcome | null> => {
       const text = 'SELECT outcome FROM applied_commands WHERE command_id = $1'
@@ -62,9 +117,9 @@ export function createReservationReads(run: RunStatement) {
       const text = `SELECT 1 FROM dead_letters WHERE command_id = $1 AND status <> 'redriven' LIMIT 1`
       return (await run({ name: 'failed', text, values: [commandId] })).length > 0
     },
-    progress: async (partition: number): Promise<{ nextOffset: number } | null> => {
+    progress: async ({ topic, partition }: PartitionId): Promise<{ nextOffset: number } | null> => {
       const text = 'SELECT next_offset FROM partition_progress WHERE topic = $1 AND partition = $2'
-      const [row] = await run({ name: 'progress', text, values: [topics.reservationCommands, partition] })
+      const [row] = await run({ name: 'progress', text, values: [topic, partition] })
       return row === undefined ? null : { nextOffset: z.coerce.number().parse(row.next_offset) }
     },
     audit: async (slotId: string): Promise<AuditDocument | null> => {
@@ -102,28 +157,33 @@ function slotsStatement({ from, to, available, limit, after }: SlotPageFilter): 
   }
 }
 
-/**
- * Everything from the ledger; `balanced` says that it is gapless, never out of bounds at any version, and that state
- * and reservations agree with it. One statement: one snapshot of the database.
- */
-const auditSql = `
-WITH entries AS (
-  SELECT version, capacity, overbooking_bps,
-         sum(held_delta) OVER w AS held, sum(confirmed_delta) OVER w AS confirmed
-    FROM slot_ledger WHERE slot_id = $1 WINDOW w AS (ORDER BY version)
-), sums AS (
-  SELECT count(*) AS events, max(version) AS version, count(DISTINCT version) AS versions,
-         bool_and(held >= 0 AND confirmed >= 0 AND held + confirmed <= limit_units(capacity, overbooking_bps)) AS bounded
-    FROM entries
-), taken AS (
-  SELECT coalesce(sum(quantity), 0) AS confirmed
-    FROM reservations WHERE id BETWEEN $2 AND $3 AND slot_id = $1 AND status = 'confirmed'
-)
-SELECT json_build_object(
-  'capacity', e.capacity, 'held', e.held, 'confirmed', e.confirmed,
-  'available', limit_units(e.capacity, e.overbooking_bps) - e.held - e.confirmed,
-  'version', e.version, 'ledger_events', sums.events,
-  'balanced', sums.bounded AND sums.events = sums.version AND sums.versions = sums.version
-    AND s.version = e.version AND s.held = e.held AND s.confirmed = e.confirmed AND s.capacity = e.capacity
-    AND s.overbooking_bps = e.overbooking_bps AND taken.confirmed = e.confirmed) AS audit
-  FROM sums JOIN entries e ON e.version = sums.version JOIN slots s ON s.id = $1 CROSS JOIN taken`
+/** A slot's reservations are neighbours in the primary key. */
+function slotReservationsStatement({ slotId, status, limit, after }: SlotReservationsFilter): Statement {
+  const { first, last } = idRangeOfKey(slotId)
+  const from = after === undefined ? 'id >= $2' : 'id > $2'
+  const ofStatus = status === undefined ? '' : 'AND status = $5'
+  return {
+    name: `slot-reservations-${after !== undefined}-${status !== undefined}`,
+    text: `SELECT EXISTS (SELECT FROM slots WHERE id = $1) AS known, coalesce((SELECT json_agg(r) FROM (
+             SELECT ${reservationColumns} FROM reservations
+              WHERE ${from} AND id <= $3 AND slot_id = $1 ${ofStatus} ORDER BY id LIMIT $4) r), '[]') AS reservations`,
+    values: [slotId, after ?? first, last, limit + 1, ...(status === undefined ? [] : [status])],
+  }
+}
+
+const slotReservations = z.object({ known: z.boolean(), reservations: z.array(z.unknown()) })
+
+function documentFromRow(json: unknown): ReservationDocument {
+  return reservationDocument(reservationFromRow(json))
+}
+
+function userReservationsStatement({ userId, limit, after }: UserReservationsFilter): Statement {
+  const before = after === undefined ? '' : 'AND (reservations.created_at, id) < ($3, $4)'
+  return {
+    name: `user-reservations-${after !== undefined}`,
+    text: `SELECT row_to_json(r) AS reservation FROM (
+             SELECT ${reservationColumns} FROM reservations WHERE user_id = $1 ${before}
+              ORDER BY reservations.created_at DESC, id DESC LIMIT $2) r`,
+    values: [userId, limit + 1, ...(after === undefined ? [] : [after.createdAt, after.id])],
+  }
+}

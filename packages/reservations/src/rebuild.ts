@@ -3,18 +3,18 @@
  * (I6). Pure. What the ledger does not hold cannot be rebuilt: rejected reservations take no version, and a slot's
  * epoch belongs to its writer.
  */
-import { reservationIdSchema, type SlotId, slotIdSchema } from '@ironsys/contracts'
+import { type SlotId, slotIdSchema } from '@ironsys/contracts'
 import type { Change } from '@ironsys/engine'
 import { z } from 'zod'
 import { reservationDecider } from './decider.ts'
+import { type LedgerEvent, readLedgerEvent, slotIdOfEvent } from './ledger-events.ts'
+import { misfitOf } from './ledger-misfits.ts'
 import { msOf } from './rows.ts'
-import type { Reservation, ReservationEvent, ReservationRejected, Slot } from './state.ts'
+import type { Reservation, Slot } from './state.ts'
 
 /** A column list that makes a row of `slot_ledger` readable by {@link ledgerEntryFromRow}. */
 export const ledgerColumns = `slot_id, version, ${msOf('at')}, held_delta, confirmed_delta, capacity, overbooking_bps, type,
   reservation_id, event`
-
-const MAX_DATE_MS = 8.64e15
 
 const ledgerEntryRow = z.object({
   slot_id: slotIdSchema,
@@ -65,7 +65,7 @@ export interface LedgerStep {
 export interface RebuiltSlot {
   /** Null when there are no entries. */
   readonly slot: Slot | null
-  /** By id: confirmed and cancelled ones. Rejected ones are not in the ledger. */
+  /** By id, whatever became of them. Rejected ones are not in the ledger. */
   readonly reservations: ReadonlyMap<string, Reservation>
 }
 
@@ -96,7 +96,7 @@ export function applyLedgerEntry(before: LedgerStep, entry: LedgerEntryRow): Led
   if (entry.version < expected) throw new LedgerFault(entry, 'the version is there twice')
   if (lastMs !== null && entry.at < lastMs) throw new LedgerFault(entry, 'log time goes back')
   const event = readEvent(entry)
-  const misfit = misfitOf(before, event)
+  const misfit = misfitOf({ slot, reservation, atMs: entry.at }, event)
   if (misfit !== null) throw new LedgerFault(entry, misfit)
   const after = evolved({ header: slot, row: reservation }, event, entry)
   const mismatch = mismatchOf(slot, after.header, entry)
@@ -104,105 +104,21 @@ export function applyLedgerEntry(before: LedgerStep, entry: LedgerEntryRow): Led
   return { slot: after.header, reservation: after.row, lastMs: entry.at }
 }
 
-/** What takes a version. A rejection changes nothing about the slot and takes none. */
-type LedgerEvent = Exclude<ReservationEvent, ReservationRejected>
-
-const metadata = z.record(z.string(), z.unknown()).nullable()
-const bodyHash = z.string().regex(/^[0-9a-f]{32}$/)
-/** Unix milliseconds that a Date can hold. */
-const timeMs = z.int().min(-MAX_DATE_MS).max(MAX_DATE_MS)
-
-const ledgerEvent = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('slot_created'),
-    rowId: z.null(),
-    slot: z.strictObject({
-      id: slotIdSchema,
-      name: z.string(),
-      startMs: timeMs,
-      endMs: timeMs,
-      capacityUnits: z.int(),
-      overbookingBps: z.int(),
-      salesOpenMs: timeMs.nullable(),
-      salesCloseMs: timeMs.nullable(),
-      metadata,
-      bodyHash,
-    }),
-  }),
-  z.strictObject({
-    type: z.literal('slot_updated'),
-    rowId: z.null(),
-    name: z.string(),
-    status: z.enum(['open', 'closed']),
-    capacityUnits: z.int(),
-    overbookingBps: z.int(),
-  }),
-  z.strictObject({
-    type: z.literal('reservation_confirmed'),
-    rowId: reservationIdSchema,
-    slotId: slotIdSchema,
-    userId: z.string(),
-    quantity: z.int().positive(),
-    metadata,
-    bodyHash: bodyHash.nullable(),
-  }),
-  z.strictObject({
-    type: z.literal('reservation_cancelled'),
-    rowId: reservationIdSchema,
-    quantity: z.int().positive(),
-  }),
-])
-
 /** The entry's event, where it agrees with the columns beside it. */
 function readEvent(entry: LedgerEntryRow): LedgerEvent {
-  const parsed = ledgerEvent.safeParse(entry.event)
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    const where = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `
-    throw new LedgerFault(entry, `the event cannot be read: ${where}${issue?.message ?? 'invalid'}`)
-  }
-  const event = parsed.data
+  const read = readLedgerEvent(entry.event)
+  if ('unreadable' in read) throw new LedgerFault(entry, `the event cannot be read: ${read.unreadable}`)
+  const { event } = read
   if (event.type !== entry.type)
     throw new LedgerFault(entry, `type is ${entry.type}, the event ${event.type}`)
   if (event.rowId !== entry.reservation_id) {
     throw new LedgerFault(entry, `reservation_id is ${entry.reservation_id}, the event names ${event.rowId}`)
   }
-  const slotId = slotIdOf(event)
+  const slotId = slotIdOfEvent(event)
   if (slotId !== null && slotId !== entry.slot_id) {
     throw new LedgerFault(entry, `the event is about slot ${slotId}`)
   }
   return event
-}
-
-function slotIdOf(event: LedgerEvent): SlotId | null {
-  switch (event.type) {
-    case 'slot_created':
-      return event.slot.id
-    case 'reservation_confirmed':
-      return event.slotId
-    case 'slot_updated':
-    case 'reservation_cancelled':
-      return null
-  }
-}
-
-/** Why the event cannot come next, beyond what `evolve` itself refuses; null when it can. */
-function misfitOf({ slot, reservation }: LedgerStep, event: LedgerEvent): string | null {
-  switch (event.type) {
-    case 'slot_created':
-      return slot === null ? null : 'the slot is created twice'
-    case 'slot_updated':
-      return null
-    case 'reservation_confirmed':
-      return reservation === undefined ? null : `reservation ${event.rowId} is confirmed twice`
-    case 'reservation_cancelled':
-      if (reservation === undefined || reservation.slotId !== slot?.id) {
-        return `reservation ${event.rowId} is cancelled but was never confirmed here`
-      }
-      if (reservation.status !== 'confirmed') return `reservation ${event.rowId} is cancelled twice`
-      if (reservation.quantity === event.quantity) return null
-      return `reservation ${event.rowId} gives back ${event.quantity} units and has ${reservation.quantity}`
-  }
 }
 
 /** The writer's own step; what it throws on is a fault of the entry. */

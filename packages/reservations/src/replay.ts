@@ -66,11 +66,15 @@ export function replayPage(
       rows.set(id, { row: after.reservation, created: rows.get(id)?.created ?? reservation === undefined })
     }
   }
-  return { position, changes: { from: { epoch: UNKNOWN_EPOCH }, headers, rows, ledger: [] }, faults }
+  return {
+    position,
+    changes: { ...unknownWriter, headers, rows, ledger: [], removedKeys: new Set() },
+    faults,
+  }
 }
 
-/** A slot's epoch is not in the ledger. */
-const UNKNOWN_EPOCH = 0
+/** A slot's epoch and partition are not in the ledger. */
+const unknownWriter = { id: { partition: null }, from: { epoch: 0 } } as const
 
 function applied(...[before, entry]: Parameters<typeof applyLedgerEntry>) {
   try {

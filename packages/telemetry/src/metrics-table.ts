@@ -113,13 +113,25 @@ export const metricsTable = {
   },
   deadLetters: {
     name: 'ironsys_dead_letters_total',
-    help: 'Log records put into dead_letters, by code: malformed, misrouted, data-error.',
+    help: 'Log records put into dead_letters, by topic and code: malformed, misrouted, data-error.',
     type: 'counter',
-    labels: ['code'],
+    labels: ['topic', 'code'],
+  },
+  wakes: {
+    name: 'ironsys_wakes_total',
+    help: 'Wakes that the log took: commands by which a writer makes itself look at what is due, by topic.',
+    type: 'counter',
+    labels: ['topic'],
+  },
+  holdsExpired: {
+    name: 'ironsys_holds_expired_total',
+    help: 'Holds whose expiry is committed, by partition of reservations.commands.',
+    type: 'counter',
+    labels: ['partition'],
   },
   outboxPending: {
     name: 'ironsys_outbox_pending_events',
-    help: 'Committed events that are not yet known to be published.',
+    help: 'Committed events that are not yet known to be published, with the commands that follow from them.',
     type: 'gauge',
     labels: ['topic', 'partition'],
   },

@@ -44,6 +44,8 @@ function createWorkerMetrics() {
     fenced: counterFamily(registry, table.fenced).with({}),
     haltedPartitions: gaugeFamily(registry, table.haltedPartitions).with({}),
     deadLetters: counterFamily(registry, table.deadLetters),
+    wakes: counterFamily(registry, table.wakes),
+    holdsExpired: counterFamily(registry, table.holdsExpired),
     outboxPending: gaugeFamily(registry, table.outboxPending),
     replies: counterFamily(registry, table.replies),
     sinkDropped: counterFamily(registry, table.sinkDropped),

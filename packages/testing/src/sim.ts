@@ -9,6 +9,10 @@ import type { SimulationResult } from './sim/simulation.ts'
 
 const SEEDS = 1000
 const SEEDS_PER_MUTANT = 200
+/** A mutant that so many seeds have found is found: the rest of its seeds would tell nothing new. */
+const FOUND_ENOUGH = 3
+/** Seeds that a thread takes at once where a run ends early. */
+const SEEDS_AT_ONCE = 3
 const FAILURES_SHOWN = 10
 const PROGRESS_EVERY_MS = 1000
 
@@ -67,25 +71,37 @@ function tellFailure({ seed, violation }: SimulationResult, mutant: string | nul
   say(`  ./ironsys sim --seed ${seed}${planted}   # the same run again, with everything that happens in it`)
 }
 
-/** A planted bug that no seed finds is a failure. */
+/** A planted bug that no seed finds is a failure. Each is run until enough seeds have found it, or there are no more. */
 async function tellMutants(from: number, count: number): Promise<number> {
   const width = Math.max(...mutants.map(({ name }) => name.length))
-  say(`${'planted bug'.padEnd(width)}  found in  first  as          what is wrong`)
+  say(`${'planted bug'.padEnd(width)}  seeds that find it  as              what is wrong`)
   let missed = 0
   for (const mutant of mutants) {
-    const summary = await runSeeds({ from, count, mutant: mutant.name, failuresMax: count }, () => {})
-    if (summary.failed.length === 0) missed++
-    say(mutantLine(mutant, summary, width))
+    const run = { from, count, mutant: mutant.name, failuresMax: FOUND_ENOUGH, chunk: SEEDS_AT_ONCE }
+    const { failed } = await runSeeds(run, () => {})
+    if (failed.length === 0) missed++
+    const enough = failed.slice(0, FOUND_ENOUGH)
+    say(mutantLine(mutant, width, enough, triedOf(enough, from) ?? count))
   }
   say(missed === 0 ? `all ${mutants.length} are found` : `${missed} of ${mutants.length} are NOT found`)
   return missed === 0 ? 0 : 1
 }
 
-function mutantLine({ name, what }: Mutant, { failed, seeds }: SeedSummary, width: number): string {
-  const share = `${failed.length}/${seeds}`.padEnd(8)
-  const first = `${failed[0]?.seed ?? '-'}`.padEnd(5)
+/** Up to the last seed that was needed: the threads may have run some more, and how many is chance. */
+function triedOf(failed: SeedSummary['failed'], from: number): number | null {
+  const last = failed[FOUND_ENOUGH - 1]
+  return last === undefined ? null : last.seed - from + 1
+}
+
+function mutantLine(
+  { name, what }: Mutant,
+  width: number,
+  failed: SeedSummary['failed'],
+  tried: number,
+): string {
+  const share = `${failed.length} of the first ${tried}`.padEnd(18)
   const invariants = [...new Set(failed.map(({ violation }) => violation?.invariant))].toSorted().join(' ')
-  return `${name.padEnd(width)}  ${share}  ${first}  ${invariants.padEnd(10)}  ${what}`
+  return `${name.padEnd(width)}  ${share}  ${invariants.padEnd(14)}  ${what}`
 }
 
 function progressOf(count: number): (done: number, failed: number) => void {

@@ -14,8 +14,27 @@ export interface Client {
   createSlot(capacity: number, more?: object): Promise<string>
   /** Reserves and waits for the decision. */
   reserve(slotId: string, more?: object, headers?: Record<string, string>): Promise<Answer>
+  /** Confirms a hold and waits for the decision. */
+  confirm(reservationId: string, more?: object, headers?: Record<string, string>): Promise<Answer>
+  /** Cancels a reservation and waits for the decision; `asUser` is who asks. */
+  cancel(reservationId: string, asUser?: string): Promise<Answer>
+  /** Books and waits for the decision. */
+  book(items: readonly BookedItem[], more?: object, headers?: Record<string, string>): Promise<Answer>
+  confirmBooking(bookingId: string, more?: object): Promise<Answer>
+  cancelBooking(bookingId: string, asUser?: string): Promise<Answer>
+  /** All pages of a listing, as one list. `path` may have a query. */
+  listAll(path: string): Promise<readonly Answer['body'][]>
+  /** The file of a slot's reservations. */
+  exportSlot(slotId: string): Promise<{ readonly status: number; readonly text: string }>
   audit(slotId: string): Promise<Answer['body']>
 }
+
+export interface BookedItem {
+  readonly slot_id: string
+  readonly quantity?: number
+}
+
+const waiting = { prefer: 'wait=20' }
 
 export function createClient(url: string): Client {
   const call: Client['call'] = async (method, path, body, headers = {}) => {
@@ -38,7 +57,7 @@ export function createClient(url: string): Client {
         capacity,
         ...more,
       }
-      const { status, body } = await call('POST', '/slots', slot, { prefer: 'wait=20' })
+      const { status, body } = await call('POST', '/slots', slot, waiting)
       if (status !== 201) throw new Error(`creating a slot answered ${status}: ${JSON.stringify(body)}`)
       return body.id
     },
@@ -47,8 +66,36 @@ export function createClient(url: string): Client {
         'POST',
         '/reservations',
         { slot_id: slotId, user_id: randomUUID(), ...more },
-        { prefer: 'wait=20', ...headers },
+        { ...waiting, ...headers },
       ),
+    confirm: (id, more = {}, headers = {}) =>
+      call('POST', `/reservations/${id}/confirm`, more, { ...waiting, ...headers }),
+    cancel: (id, asUser) => call('DELETE', `/reservations/${id}${asking(asUser)}`, undefined, waiting),
+    book: (items, more = {}, headers = {}) =>
+      call('POST', '/bookings', { user_id: randomUUID(), items, ...more }, { ...waiting, ...headers }),
+    confirmBooking: (id, more = {}) => call('POST', `/bookings/${id}/confirm`, more, waiting),
+    cancelBooking: (id, asUser) => call('DELETE', `/bookings/${id}${asking(asUser)}`, undefined, waiting),
+    listAll: (path) => listAll(call, path),
+    exportSlot: async (id) => {
+      const answer = await fetch(`${url}/slots/${id}/reservations`, { headers: { accept: 'text/csv' } })
+      return { status: answer.status, text: await answer.text() }
+    },
     audit: async (slotId) => (await call('GET', `/slots/${slotId}/audit`)).body,
   }
+}
+
+function asking(user: string | undefined): string {
+  return user === undefined ? '' : `?user_id=${encodeURIComponent(user)}`
+}
+
+async function listAll(call: Client['call'], path: string): Promise<readonly Answer['body'][]> {
+  const found: Answer['body'][] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const next = cursor === '' ? '' : `${path.includes('?') ? '&' : '?'}cursor=${cursor}`
+    const { status, body } = await call('GET', path + next)
+    if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`)
+    found.push(...body.items)
+    cursor = body.next_cursor
+  }
+  return found
 }

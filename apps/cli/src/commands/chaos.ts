@@ -8,7 +8,7 @@ export const chaosProgram = join(checkout, 'packages', 'testing', 'src', 'chaos.
 
 /** What `verify` runs: one fault of each kind that recovery is promised for, under a seed that never changes. */
 export const shortChaosArguments = [
-  ...['--seed', '1', '--count', '3', '--minutes', '3', '--rate', '200'],
+  ...['--seed', '1', '--count', '3', '--minutes', '3', '--rate', '120'],
   ...['--faults', 'kill-worker,kill-kafka,kill-postgres'],
 ] as const
 
@@ -18,7 +18,8 @@ export const chaosCommand: Command = {
     'kill, freeze and cut off real servers under load, then check that nothing is lost, doubled or oversold',
   usage:
     '[--minutes 5] [--seed N] [--rate 300] [--faults worker,api,…] [--count N] [--rolling] [--json file]',
-  details: `Starts servers, two APIs and two workers of its own, each server behind a proxy, and sends them requests over HTTP.
+  details: `Starts servers, two APIs and two workers of its own, each server behind a proxy, and sends them requests over HTTP:
+slots, reservations, short holds, confirmations in time and late, waitlists, bookings of several slots.
 What is done to them follows from the seed, which is printed; when real servers answer does not. Then a rolling restart
 under load, in which no request may fail; then everything is healed, drained and checked against what the clients were told.
 

@@ -1,3 +1,4 @@
+import { commandTopics } from '@ironsys/contracts'
 import { deadLetterCodes, deadLetterStatuses } from '@ironsys/dead-letters'
 import { LocalFault } from '@ironsys/local'
 import { readArguments, readOptions } from '../arguments.ts'
@@ -13,10 +14,12 @@ const PARTITION_MAX = 65_535
 export const dlqListCommand: Command = {
   name: 'dlq list',
   summary: 'list dead letters, the newest first',
-  usage: '[--status <status>] [--code <code>] [--partition <n>] [--limit <n>] [--before <id>] [--json]',
+  usage:
+    '[--status <status>] [--code <code>] [--topic <name>] [--partition <n>] [--limit <n>] [--before <id>] [--json]',
   details: `  --status     ${deadLetterStatuses.join(', ')} or all; open when it is not given
   --code       ${deadLetterCodes.join(', ')}
-  --partition  only of this partition
+  --topic      only of ${commandTopics.join(' or ')}
+  --partition  only of this partition; of every topic, unless --topic names one
   --limit      at most so many, 1 to ${PAGE_LETTERS_MAX}; ${PAGE_LETTERS} when it is not given
   --before     the page after the one that ended with this id
   --json       {"items": […], "next": <id or null>}`,
@@ -24,6 +27,7 @@ export const dlqListCommand: Command = {
     const options = readOptions(args, {
       status: { type: 'string', default: 'open' },
       code: { type: 'string' },
+      topic: { type: 'string' },
       partition: { type: 'string' },
       limit: { type: 'string', default: String(PAGE_LETTERS) },
       before: { type: 'string' },
@@ -60,14 +64,16 @@ export const dlqShowCommand: Command = {
   },
 }
 
-/** Which records, by `--code` and `--partition`. Throws {@link UsageFault}. */
+/** Which records, by `--code`, `--topic` and `--partition`. Throws {@link UsageFault}. */
 export function recordFilter(options: {
   readonly code?: string | undefined
+  readonly topic?: string | undefined
   readonly partition?: string | undefined
 }) {
-  const { code, partition } = options
+  const { code, topic, partition } = options
   return {
     code: code === undefined ? undefined : oneOf('--code', code, deadLetterCodes),
+    topic: topic === undefined ? undefined : oneOf('--topic', topic, commandTopics),
     partition: partition === undefined ? undefined : wholeNumber('--partition', partition, 0, PARTITION_MAX),
   }
 }

@@ -1,3 +1,4 @@
+import { commandTopics } from '@ironsys/contracts'
 import { type Discarded, deadLetterCodes, type Redriven } from '@ironsys/dead-letters'
 import { readArguments } from '../arguments.ts'
 import { type Command, UsageFault } from '../command.ts'
@@ -14,13 +15,14 @@ const REASON_LENGTH = 500
 export const dlqRedriveCommand: Command = {
   name: 'dlq redrive',
   summary: 'append the record again: a new attempt under the same id',
-  usage: '<id>… | --all [--code <code>] [--partition <n>] [--limit <n>] [--yes] [--json]',
+  usage: '<id>… | --all [--code <code>] [--topic <name>] [--partition <n>] [--limit <n>] [--yes] [--json]',
   details: `Remove the cause first, or the letter comes back as a new one. A command that was decided meanwhile is not decided
-again: redriving is safe to repeat. What can be read goes to the partition that its key belongs to.
+again: redriving is safe to repeat. A record goes to its own topic; what can be read, to the partition that its key belongs to.
 
   --all        all open letters, the oldest first; asks before
   --code       of --all only ${deadLetterCodes.join(', ')}
-  --partition  of --all only those of this partition
+  --topic      of --all only those of ${commandTopics.join(' or ')}
+  --partition  of --all only those of this partition; of every topic, unless --topic names one
   --limit      of --all at most so many, 1 to ${ALL_LETTERS_MAX}; ${ALL_LETTERS} when it is not given
   --yes        do not ask
   --json       one JSON object per letter, and {"left": <number>} where --limit left some
@@ -30,6 +32,7 @@ Exit code: 0 all redriven, 1 some were not or are left, 2 wrong usage.`,
     const { values, positionals } = readArguments(args, {
       all: { type: 'boolean', default: false },
       code: { type: 'string' },
+      topic: { type: 'string' },
       partition: { type: 'string' },
       limit: { type: 'string' },
       yes: { type: 'boolean', default: false },
@@ -138,18 +141,19 @@ async function resolveEach(
 interface RedriveOptions {
   readonly all: boolean
   readonly code?: string | undefined
+  readonly topic?: string | undefined
   readonly partition?: string | undefined
   readonly limit?: string | undefined
 }
 
 /** Either ids, or `--all` and what narrows it. */
 function chosenLetters(options: RedriveOptions, words: readonly string[]) {
-  const { all, code, partition, limit } = options
+  const { all, code, topic, partition, limit } = options
   const ids = letterIds(words)
   if (all && ids.length > 0) throw new UsageFault('dlq redrive takes ids or --all, not both')
   if (!all && ids.length === 0) throw new UsageFault('dlq redrive takes ids or --all')
-  const narrowed = code !== undefined || partition !== undefined || limit !== undefined
-  if (!all && narrowed) throw new UsageFault('--code, --partition and --limit go with --all')
+  const narrowed = [code, topic, partition, limit].some((given) => given !== undefined)
+  if (!all && narrowed) throw new UsageFault('--code, --topic, --partition and --limit go with --all')
   return {
     ids: all ? null : ids,
     filter: recordFilter(options),
@@ -160,8 +164,8 @@ function chosenLetters(options: RedriveOptions, words: readonly string[]) {
 function resultText(id: number, result: Result): string {
   switch (result.result) {
     case 'redriven': {
-      const { redriven_partition, redriven_offset, command_id } = result.letter
-      return `dead letter ${id} is redriven to ${redriven_partition}:${redriven_offset}, command ${command_id ?? 'unknown'}`
+      const { topic, redriven_partition, redriven_offset, command_id } = result.letter
+      return `dead letter ${id} is redriven to ${topic} ${redriven_partition}:${redriven_offset}, command ${command_id ?? 'unknown'}`
     }
     case 'discarded':
       return `dead letter ${id} is discarded`

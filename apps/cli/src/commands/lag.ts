@@ -1,6 +1,6 @@
 /** How far the writers are behind the log: by the database, which is the truth, and by the group's own offsets. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { topics } from '@ironsys/contracts'
+import { type CommandTopic, commandTopics, consumerGroup } from '@ironsys/contracts'
 import type { LogAdmin } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
 import pg from 'pg'
@@ -13,15 +13,14 @@ import { currentAddresses } from '../running.ts'
 
 const REFRESH_MS = 1000
 const CLEAR_SCREEN = '\x1b[H\x1b[2J'
-const topic = topics.reservationCommands
 
 export const lagCommand: Command = {
   name: 'lag',
-  summary: 'show how far the worker is behind the log, by partition, live',
+  summary: 'show how far the worker is behind the log, by topic and partition, live',
   usage: '[--once]',
   details:
     'decided: the next offset in partition_progress, which moves with the decisions themselves. ' +
-    'group: the offset that the consumer group committed, for lag tools only; it trails. ' +
+    'group: the offset that the consumer group of the topic committed, for lag tools only; it trails. ' +
     'In a terminal it refreshes every second until Ctrl-C, elsewhere it prints once.',
   run: async (args, context) => {
     const { once } = readOptions(args, { once: { type: 'boolean', default: false } })
@@ -50,17 +49,29 @@ async function show(
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
   process.once('SIGTERM', () => stop.abort())
-  let before: { decided: number; atMs: number } | null = null
+  const shown = commandTopics.map((topic) => ({ topic, rate: createRate() }))
   for (;;) {
-    const rows = await readLag(client, admin, config.workerGroup)
-    const now = { decided: rows.reduce((sum, row) => sum + row.decided, 0), atMs: performance.now() }
-    const perSecond =
-      before === null ? null : ((now.decided - before.decided) * 1000) / (now.atMs - before.atMs)
-    say((live ? CLEAR_SCREEN : '') + lagTable(topic, rows, perSecond))
-    before = now
+    const tables: string[] = []
+    for (const { topic, rate } of shown) {
+      const rows = await readLag(client, admin, topic, consumerGroup(config.workerGroup, topic))
+      const decided = rows.reduce((sum, row) => sum + row.decided, 0)
+      tables.push(lagTable(topic, rows, rate(decided)))
+    }
+    say((live ? CLEAR_SCREEN : '') + tables.join('\n\n'))
     if (!live) return
     await delay(REFRESH_MS, undefined, { signal: stop.signal }).catch(() => undefined)
     if (stop.signal.aborted) return
+  }
+}
+
+/** Answers how much a count grows per second, since it was asked last; null the first time. */
+function createRate(): (count: number) => number | null {
+  let before: { readonly count: number; readonly atMs: number } | null = null
+  return (count) => {
+    const now = { count, atMs: performance.now() }
+    const perSecond = before === null ? null : ((count - before.count) * 1000) / (now.atMs - before.atMs)
+    before = now
+    return perSecond
   }
 }
 
@@ -68,7 +79,12 @@ const progressRows = z.array(
   z.object({ partition: z.int(), next_offset: z.coerce.number(), age_seconds: z.coerce.number() }),
 )
 
-async function readLag(client: pg.Client, admin: LogAdmin, group: string): Promise<readonly LagRow[]> {
+async function readLag(
+  client: pg.Client,
+  admin: LogAdmin,
+  topic: CommandTopic,
+  group: string,
+): Promise<readonly LagRow[]> {
   const description = await admin.describe(topic)
   if (description === null) throw new LocalFault(`topic ${topic} does not exist: ./ironsys topics makes it`)
   const bounds = await admin.offsets(topic)

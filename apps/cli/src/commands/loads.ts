@@ -17,16 +17,26 @@ export const demoCommand: Command = {
   run: runDemo,
 }
 
+const LIFE_FLAG = '--life'
+
 export const benchCommand: Command = {
   name: 'bench',
   summary: 'measure rates and latencies, beside the bare pipeline',
-  usage: '[--seconds 10] [--warmup 10] [--rounds 3] [--only write|read] [--pace 10000]',
+  usage: `[--seconds 10] [--warmup 10] [--rounds 3] [--only write|read] [--pace 10000]
+       ./ironsys bench --life [--rows 100000] [--commands 10000] [--rounds 3] [--burst 10000] [--pace 1000] [--idle 150]
+                              [--only rates|burst|idle]`,
   details: `Starts servers and apps of its own, under free ports and with data of their own, and stops them at the end.
-For figures that mean something nothing else may run, the stack of ./ironsys up included.`,
+For figures that mean something nothing else may run, the stack of ./ironsys up included.
+
+With --life it measures what becomes of reservations, straight from the log: whether the rate falls at a slot with 100,000
+holds and as many in line, what a hold and its confirmation cost, what 10,000 holds that end together do to other commands,
+and how soon after its end a hold is released.`,
   run: (args, context) => {
     if (supervisor() !== null)
       context.say('the stack is running too: its share of the machine is missing here')
-    return runNode(programOf('bench'), args, { env: context.environment })
+    const others = args.filter((arg) => arg !== LIFE_FLAG)
+    const program = others.length < args.length ? 'life' : 'bench'
+    return runNode(programOf(program), others, { env: context.environment })
   },
 }
 

@@ -18,7 +18,8 @@ every interleaving and every fault. The same seed gives the same run.
 
   --seeds N    so many seeds, from 1 or from --from on, on all cores; fails when an invariant breaks in one
   --seed N     one seed, with everything that happens in it
-  --mutants    plants known bugs, one after the other, and says in how many seeds each is found; fails when one is missed
+  --mutants    plants known bugs, one after the other, each until 3 seeds have found it or --seeds were tried (200), and
+               says how many of the first seeds that took; fails when one is missed
   --mutant M   with --seed or --seeds: the code with that bug`,
   run: (args, { environment }) => {
     const options = readOptions(args, {

@@ -58,7 +58,7 @@ function steps(context: Context): readonly Step[] {
       check: () => file.drift(context),
     })),
     {
-      name: `the simulator finds every planted bug, in ${SEEDS_PER_MUTANT} seeds`,
+      name: `the simulator finds every planted bug, in at most ${SEEDS_PER_MUTANT} seeds`,
       check: () =>
         checkCommand({
           command: process.execPath,

@@ -1,6 +1,7 @@
 /** From an HTTP answer to what it means: the one place that knows the API's statuses and codes. */
 import { z } from 'zod'
-import type { Answer, Intent, ReservationRead, SlotRead } from './history.ts'
+import type { Answer, DocumentRead, Intent, SlotRead, Told } from './history.ts'
+import { lifeText } from './lives.ts'
 
 export interface HttpAnswer {
   readonly status: number
@@ -9,13 +10,10 @@ export interface HttpAnswer {
   readonly body: unknown
 }
 
-const made = z.object({ id: z.string() })
-const reservation = z.object({
-  id: z.string(),
-  status: z.string(),
-  quantity: z.int(),
-  slot_version: z.int(),
-})
+const made = z.object({ id: z.string(), status: z.string() })
+const transitions = z.array(z.object({ status: z.string(), at: z.iso.datetime() }))
+const booking = z.object({ id: z.string(), status: z.string(), transitions })
+const reservation = booking.extend({ quantity: z.int(), slot_version: z.int() })
 const problem = z.object({
   code: z.string(),
   id: z.string().optional(),
@@ -33,26 +31,49 @@ export function readCommandAnswer(intent: Intent, answer: HttpAnswer): Answer {
   return answer.status >= 200 && answer.status < 300 ? readSuccess(intent, answer) : readRefusal(answer)
 }
 
-function readSuccess({ type }: Intent, { status, body }: HttpAnswer): Answer {
+function readSuccess(intent: Intent, { status, body }: HttpAnswer): Answer {
   const subject = made.safeParse(body)
   if (!subject.success) return { type: 'unknown', status, code: UNREADABLE }
   const { id } = subject.data
-  if (status === 202) return { type: 'accepted', id, status, code: '' }
-  if (type === 'create_slot' || type === 'resize') {
-    return { type: 'decided', id, decision: { code: 'ok', reservation: null }, status, code: '' }
+  if (subject.data.status === 'pending') return { type: 'accepted', id, status, code: '' }
+  const of = subjectOf(intent)
+  const document = of === 'slot' ? null : readDocument(of, body)
+  if (of !== 'slot' && document === null) return { type: 'unknown', status, code: UNREADABLE }
+  return { type: 'decided', id, decision: { code: 'ok', document }, status, code: '' }
+}
+
+export function subjectOf({ type }: Intent): 'slot' | 'reservation' | 'booking' {
+  switch (type) {
+    case 'create_slot':
+    case 'update_slot':
+      return 'slot'
+    case 'reserve':
+    case 'confirm':
+    case 'cancel':
+      return 'reservation'
+    case 'book':
+    case 'confirm_booking':
+    case 'cancel_booking':
+      return 'booking'
   }
-  const decided = reservation.safeParse(body)
-  if (!decided.success) return { type: 'unknown', status, code: UNREADABLE }
-  const { status: state, quantity, slot_version } = decided.data
-  const decision = { code: 'ok', reservation: { status: state, quantity, slotVersion: slot_version } }
-  return { type: 'decided', id, decision, status, code: '' }
+}
+
+/** Null for anything that is not decided, or no such document. */
+function readDocument(of: 'reservation' | 'booking', body: unknown): Told | null {
+  const read = (of === 'reservation' ? reservation : booking).safeParse(body)
+  if (!read.success) return null
+  const { status, transitions } = read.data
+  const life = lifeText(transitions.map(({ status, at }) => ({ status, atMs: Date.parse(at) })))
+  const units = reservation.safeParse(body)
+  if (of === 'booking' || !units.success) return { status, life, quantity: null, slotVersion: null }
+  return { status, life, quantity: units.data.quantity, slotVersion: units.data.slot_version }
 }
 
 function readRefusal({ status, headers, body }: HttpAnswer): Answer {
   const { code, id } = readProblem(body)
   // The edge refuses what it knows to be hopeless without asking the writer: such an answer has no id.
   if (status < 500 && id !== undefined && headers.has('preference-applied')) {
-    return { type: 'decided', id, decision: { code, reservation: null }, status, code }
+    return { type: 'decided', id, decision: { code, document: null }, status, code }
   }
   const nothing = (status >= 400 && status < 500) || refusals.has(code)
   return { type: nothing ? 'refused' : 'unknown', status, code }
@@ -88,9 +109,15 @@ export function readSlotDocument(document: unknown): SlotContent | null {
   return { version, reservedUnits: reserved_count, capacityUnits: capacity }
 }
 
-/** Null while it is undecided. */
-export function readReservationAnswer({ status, body }: HttpAnswer): ReservationRead | null {
+/** Null while it is undecided, and for an answer that has no document. One that was given up says so. */
+export function readDocumentAnswer(
+  of: 'reservation' | 'booking',
+  { status, body }: HttpAnswer,
+): DocumentRead | null {
   if (status !== 200) return null
-  const read = z.object({ id: z.string(), status: z.string() }).parse(body)
-  return read.status === 'pending' ? null : read
+  const read = made.parse(body)
+  if (read.status === 'pending') return null
+  const told = readDocument(of, body)
+  const { id } = read
+  return { id, told: told ?? { status: read.status, life: '', quantity: null, slotVersion: null } }
 }

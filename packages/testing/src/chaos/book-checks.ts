@@ -1,6 +1,7 @@
-/** Ledger, state, reservations and log among themselves (I1, I5). */
-import { type Check, checkEach } from './evidence.ts'
-import type { LedgerFact } from './facts.ts'
+/** Ledger, state, reservations and logs among themselves (I1, I5). */
+import { type Check, checkEach, grouped } from './evidence.ts'
+import type { LedgerFact, ReservationFact } from './facts.ts'
+import { illegalStep, lifeText, movesOf } from './lives.ts'
 
 export const ledgerGapless: Check = {
   name: 'ledger-gapless',
@@ -75,29 +76,14 @@ export const stateIsLedgerSum: Check = {
   },
 }
 
-const ledgerTypesOf: Readonly<Record<string, readonly string[]>> = {
-  confirmed: ['reservation_confirmed'],
-  cancelled: ['reservation_confirmed', 'reservation_cancelled'],
-  rejected: [],
-}
-
 export const reservationsMatchLedger: Check = {
   name: 'reservations-match-ledger',
   promise:
-    'a reservation has exactly the entries of its status, with its quantity, and no entry is without one',
+    'a reservation has lived as its entries say, step by step and with its quantity, and no entry is without one',
   run: ({ facts, reservations, ledgerOfReservation }) => {
-    const rows = checkEach(facts.reservations, ({ id, status, quantity, slotId }) => {
-      const entries = ledgerOfReservation.get(id) ?? []
-      const types = entries.map(({ type }) => type).join()
-      const wanted = ledgerTypesOf[status]?.join()
-      const amounts = entries.every(
-        (entry) =>
-          entry.slotId === slotId &&
-          entry.confirmedDelta === (entry.type === 'reservation_confirmed' ? quantity : -quantity),
-      )
-      return types === wanted && amounts
-        ? []
-        : [`reservation ${id} is ${status} with ${quantity}: its ledger has ${JSON.stringify(entries)}`]
+    const rows = checkEach(facts.reservations, (row) => {
+      const fault = mismatch(row, ledgerOfReservation.get(row.id) ?? [])
+      return fault === null ? [] : [`reservation ${row.id} (${lifeText(row.life)}): ${fault}`]
     })
     const orphans = [...ledgerOfReservation.keys()].filter((id) => !reservations.has(id))
     return {
@@ -107,14 +93,104 @@ export const reservationsMatchLedger: Check = {
   },
 }
 
+/** Null where there is none. */
+function mismatch(row: ReservationFact, entries: readonly LedgerFact[]): string | null {
+  const { status, quantity, life } = row
+  const illegal = illegalStep('reservation', life)
+  if (illegal !== null) return illegal
+  if (life.at(-1)?.status !== status) return `it is ${status}`
+  if (status === 'rejected') return entries.length === 0 ? null : `${entries.length} entries of a rejection`
+  const walked: { status: string; atMs: number }[] = []
+  for (const entry of entries) {
+    const moves = movesOf(entry.type, walked.at(-1)?.status ?? '')
+    const fits =
+      moves !== null &&
+      entry.slotId === row.slotId &&
+      entry.heldDelta === moves.held * quantity &&
+      entry.confirmedDelta === moves.confirmed * quantity
+    if (!fits) return `its ledger has ${JSON.stringify(entry)}`
+    if (moves.status !== null) walked.push({ status: moves.status, atMs: entry.atMs })
+  }
+  if (!lifeText(walked).endsWith(lifeText(life))) return `its ledger says ${lifeText(walked)}`
+  return entries.at(-1)?.version === row.slotVersion ? null : `it is of version ${row.slotVersion}`
+}
+
+export const nothingIsLeftOpen: Check = {
+  name: 'nothing-is-left-open',
+  promise: 'no hold is left whose time is over, and no booking that is not decided',
+  run: ({ facts }) => {
+    const held = checkEach(facts.reservations, ({ id, status }) =>
+      status === 'held' ? [`reservation ${id} is held still`] : [],
+    )
+    const open = checkEach(facts.bookings, ({ id, status }) =>
+      status === 'held' || status === 'pending' ? [`booking ${id} is ${status} still`] : [],
+    )
+    return { checked: held.checked + open.checked, violations: [...held.violations, ...open.violations] }
+  },
+}
+
+export const unitsBalance: Check = {
+  name: 'units-balance',
+  promise: 'what a slot counts as held, confirmed and waiting is what its reservations add up to',
+  run: ({ facts }) => {
+    const rows = grouped(facts.reservations, ({ slotId }) => slotId)
+    return checkEach(facts.slots, ({ id, held, confirmed, waitlistCount }) => {
+      const of = (status: string) => (rows.get(id) ?? []).filter((row) => row.status === status)
+      const [heldUnits, confirmedUnits] = [unitsOf(of('held')), unitsOf(of('confirmed'))]
+      const waiting = of('waitlisted').length
+      const same = held === heldUnits && confirmed === confirmedUnits && waitlistCount === waiting
+      return same
+        ? []
+        : [
+            `slot ${id} has ${held} held, ${confirmed} confirmed, ${waitlistCount} waiting; its reservations ${heldUnits}, ${confirmedUnits}, ${waiting}`,
+          ]
+    })
+  },
+}
+
+function unitsOf(rows: readonly ReservationFact[]): number {
+  return rows.reduce((sum, { quantity }) => sum + quantity, 0)
+}
+
+export const userLimitKept: Check = {
+  name: 'user-limit-kept',
+  promise: 'nobody ever had more of a slot, held, confirmed and waited for, than it allows',
+  run: ({ facts, ledgerOfSlot, reservations }) =>
+    checkEach(
+      facts.slots.filter(({ maxPerUser }) => maxPerUser !== null),
+      ({ id, maxPerUser }) => {
+        const statuses = new Map<string, string>()
+        const units = new Map<string, number>()
+        const faults: string[] = []
+        for (const { reservationId, type, version } of ledgerOfSlot.get(id) ?? []) {
+          const row = reservations.get(reservationId ?? '')
+          if (row === undefined) continue
+          const before = statuses.get(row.id) ?? ''
+          const moves = movesOf(type, before)
+          if (moves === null || moves.status === null) continue
+          statuses.set(row.id, moves.status)
+          const more = (moves.held + moves.confirmed + moves.waiting) * row.quantity
+          const has = (units.get(row.userId) ?? 0) + more
+          units.set(row.userId, has)
+          if (has > (maxPerUser ?? has))
+            faults.push(`slot ${id} version ${version}: ${row.userId} has ${has} of ${maxPerUser}`)
+        }
+        return faults
+      },
+    ),
+}
+
 export const logDrained: Check = {
   name: 'log-drained',
-  promise: 'every record of the log is applied, every event sent, and nothing became a dead letter',
+  promise: 'every record of the logs is applied, every event sent, and nothing became a dead letter',
   run: ({ facts }) => {
-    const drained = checkEach(facts.partitions, ({ partition, nextOffset, logEnd, outboxSegments }) => [
-      ...(nextOffset === logEnd ? [] : [`partition ${partition}: at ${nextOffset} of ${logEnd}`]),
-      ...(outboxSegments === 0 ? [] : [`partition ${partition}: ${outboxSegments} segments are not sent`]),
-    ])
+    const drained = checkEach(
+      facts.partitions,
+      ({ topic, partition, nextOffset, logEnd, outboxSegments }) => [
+        ...(nextOffset === logEnd ? [] : [`${topic}/${partition}: at ${nextOffset} of ${logEnd}`]),
+        ...(outboxSegments === 0 ? [] : [`${topic}/${partition}: ${outboxSegments} segments are not sent`]),
+      ],
+    )
     return {
       checked: drained.checked,
       violations: [...drained.violations, ...facts.deadLetters.map((letter) => `dead letter: ${letter}`)],

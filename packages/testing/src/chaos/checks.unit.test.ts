@@ -1,9 +1,28 @@
 /** Each check finds the one thing that it is there for: a checker that cannot fail shows nothing. */
 import { describe, expect, test } from 'vitest'
-import { accepted, decided, goodFacts, goodHistory, nobody, read, refused } from './checks.fixture.ts'
+import {
+  accepted,
+  decided,
+  denied,
+  goodFacts,
+  goodHistory,
+  nobody,
+  read,
+  readOf,
+  refused,
+  told,
+} from './checks.fixture.ts'
 import { checks } from './checks.ts'
-import type { EventFact, Facts, LedgerFact, PartitionFact, ReservationFact } from './facts.ts'
-import type { Answer, History } from './history.ts'
+import {
+  withAnswers,
+  withBooking,
+  withEntry,
+  withEvents,
+  withPartition,
+  withReservation,
+} from './damages.fixture.ts'
+import type { Facts, ReservationFact } from './facts.ts'
+import type { History } from './history.ts'
 import { judge } from './verdict.ts'
 
 /** The checks that find something, and what they say. */
@@ -11,35 +30,6 @@ function found(history: Partial<History>, facts: Partial<Facts> = {}): Record<st
   const outcomes = judge({ ...goodHistory, ...history }, { ...goodFacts, ...facts })
   const broken = outcomes.filter(({ violations }) => violations.length > 0)
   return Object.fromEntries(broken.map(({ name, violations }) => [name, violations]))
-}
-
-function withAnswers(index: number, ...answers: Answer[]): Partial<History> {
-  const operations = goodHistory.operations.map((operation, at) =>
-    at === index ? { ...operation, answers } : operation,
-  )
-  return { operations }
-}
-
-function withReservation(id: string, change: Partial<ReservationFact> | null): Partial<Facts> {
-  const reservations = goodFacts.reservations.flatMap((row) =>
-    row.id !== id ? [row] : change === null ? [] : [{ ...row, ...change }],
-  )
-  return { reservations }
-}
-
-function withEntry(version: number, change: Partial<LedgerFact> | null): Partial<Facts> {
-  const ledger = goodFacts.ledger.flatMap((row) =>
-    row.version !== version ? [row] : change === null ? [] : [{ ...row, ...change }],
-  )
-  return { ledger }
-}
-
-function withPartition(change: (partition: PartitionFact) => Partial<PartitionFact>): Partial<Facts> {
-  return { partitions: goodFacts.partitions.map((partition) => ({ ...partition, ...change(partition) })) }
-}
-
-function withEvents(change: (event: EventFact) => EventFact | null): Partial<Facts> {
-  return withPartition(({ events }) => ({ events: events.flatMap((event) => change(event) ?? []) }))
 }
 
 test('a run in which everything holds is found to hold, and every check has looked at something', () => {
@@ -51,11 +41,14 @@ test('a run in which everything holds is found to hold, and every check has look
 const extraRow: ReservationFact = {
   id: 'z',
   slotId: 'slot',
+  name: 'request-a',
+  bookingId: null,
   userId: 'user-a',
   quantity: 2,
   status: 'rejected',
   reason: 'sold-out',
   slotVersion: 4,
+  life: [{ status: 'rejected', atMs: 1 }],
 }
 const more = (row: Partial<ReservationFact>): Partial<Facts> => ({
   reservations: [...goodFacts.reservations, { ...extraRow, ...row }],
@@ -68,7 +61,7 @@ const damages: readonly [string, Partial<History>, Partial<Facts>, readonly stri
   [
     'an accepted cancellation is lost',
     withAnswers(6, accepted('b')),
-    withReservation('b', { status: 'confirmed' }),
+    withReservation('b', { status: 'confirmed', life: [{ status: 'confirmed', atMs: 3000 }] }),
     ['accepted-is-decided'],
   ],
   ['an accepted resize is lost', {}, withEntry(5, { name: null }), ['accepted-is-decided']],
@@ -76,42 +69,42 @@ const damages: readonly [string, Partial<History>, Partial<Facts>, readonly stri
   ['one key, two reservations', {}, more({}), ['one-effect']],
   ['another id than the one told', withAnswers(1, accepted('other')), {}, ['one-effect']],
   ['a resize twice', {}, withEntry(4, { type: 'slot_updated', name: 'resized' }), ['one-effect']],
-  ['a refused request has an effect', {}, more({ userId: 'user-d' }), ['refused-has-no-effect']],
+  ['a refused request has an effect', {}, more({ name: 'request-d' }), ['refused-has-no-effect']],
   [
     'confirmed is told, rejected stored',
-    withAnswers(3, decided('c', 'ok', 'confirmed', 4)),
+    withAnswers(3, decided('c', told('confirmed@4000', 4))),
     {},
     ['answer-is-decision'],
   ],
+  ['sold out is told, confirmed stored', withAnswers(1, denied('a', 'sold-out')), {}, ['answer-is-decision']],
   [
-    'sold out is told, confirmed stored',
-    withAnswers(1, decided('a', 'sold-out')),
+    'another version is told',
+    withAnswers(1, decided('a', told('confirmed@2000', 3))),
     {},
     ['answer-is-decision'],
   ],
-  ['another version is told', withAnswers(1, decided('a', 'ok', 'confirmed', 3)), {}, ['answer-is-decision']],
-  ['another reason is told', withAnswers(3, decided('c', 'slot-closed')), {}, ['answer-is-decision']],
+  ['another reason is told', withAnswers(3, denied('c', 'slot-closed')), {}, ['answer-is-decision']],
   [
     'a cancellation misses its create',
-    withAnswers(6, decided('b', 'reservation-not-found')),
+    withAnswers(6, denied('b', 'reservation-not-found')),
     {},
     ['answer-is-decision'],
   ],
   [
     'a refused resize is in the ledger',
-    withAnswers(7, decided('slot', 'capacity-in-use')),
+    withAnswers(7, denied('slot', 'capacity-in-use')),
     {},
     ['answer-is-decision'],
   ],
   [
     'a read says what is not stored',
-    { reservationReads: [{ id: 'a', status: 'rejected' }] },
+    { documentReads: [readOf('a', told('rejected@2000', 2))] },
     {},
     ['answer-is-decision'],
   ],
   [
     'a reservation is read as failed',
-    { reservationReads: [{ id: 'a', status: 'failed' }] },
+    { documentReads: [readOf('a', { ...told('', 2), status: 'failed' })] },
     {},
     ['answer-is-decision'],
   ],
@@ -121,9 +114,89 @@ const damages: readonly [string, Partial<History>, Partial<Facts>, readonly stri
     {},
     ['answers-are-documented'],
   ],
-  ['a reservation of nobody', {}, more({ userId: 'user-nobody' }), ['nothing-unasked']],
+  ['a reservation of nobody', {}, more({ name: 'request-nobody' }), ['nothing-unasked']],
   ['another quantity than asked for', {}, withReservation('c', { quantity: 3 }), ['nothing-unasked']],
-  ['a cancellation of nobody', {}, withReservation('a', { status: 'cancelled' }), ['nothing-unasked']],
+  [
+    'a cancellation of nobody',
+    {},
+    withReservation('a', { life: [{ status: 'cancelled', atMs: 2000 }] }),
+    ['nothing-unasked'],
+  ],
+  ['an accepted booking is lost', {}, { bookings: [] }, ['accepted-is-decided']],
+  [
+    'an accepted confirmation does nothing',
+    withAnswers(10, accepted('h')),
+    withReservation('h', { status: 'held', life: [{ status: 'held', atMs: 6000 }] }),
+    ['accepted-is-decided'],
+  ],
+  [
+    'a confirmation that was told has expired since',
+    withAnswers(10, decided('h', told('held@6000 confirmed@6500', 6))),
+    {},
+    ['answer-is-decision'],
+  ],
+  [
+    'a hold that never expired is told to have',
+    withAnswers(9, denied('h', 'hold-expired')),
+    withReservation('h', { life: [{ status: 'held', atMs: 6000 }] }),
+    ['answer-is-decision'],
+  ],
+  [
+    'a confirmation is answered with a wait that nobody asked for',
+    withAnswers(10, decided('w', told('waitlisted@10000', 10))),
+    {},
+    ['answer-is-decision'],
+  ],
+  [
+    'another end of a booking is told',
+    withAnswers(11, decided('k', told('pending@8500 rejected@10500', null))),
+    {},
+    ['answer-is-decision'],
+  ],
+  [
+    'another booking than asked for',
+    {},
+    withBooking({ items: [{ slotId: 'slot', quantity: 1, reservationId: 'p' }] }),
+    ['nothing-unasked', 'bookings-all-or-none'],
+  ],
+  ['a booking of nobody', {}, withBooking({ userId: 'somebody' }), ['nothing-unasked']],
+  [
+    'a booking is confirmed, a part of it is not',
+    {},
+    withReservation('p', { status: 'cancelled' }),
+    ['bookings-all-or-none'],
+  ],
+  [
+    'a booking is cancelled, a part of it is not',
+    {},
+    withBooking({ status: 'cancelled' }),
+    ['bookings-all-or-none', 'bookings-live-once'],
+  ],
+  ['a part of no booking', {}, withReservation('p', { bookingId: 'another' }), ['bookings-all-or-none']],
+  [
+    'a cancelled booking is confirmed',
+    {},
+    withBooking({
+      life: ['pending', 'cancelled', 'confirmed'].map((status, atMs) => ({ status, atMs })),
+    }),
+    ['bookings-live-once', 'events-match-bookings'],
+  ],
+  ['an event of a booking is missing', {}, withBooking({ version: 4 }), ['events-match-bookings']],
+  [
+    'a confirmed reservation expires',
+    {},
+    withEntry(8, { type: 'hold_expired', heldDelta: -2, confirmedDelta: 0 }),
+    ['reservations-match-ledger'],
+  ],
+  ['a hold is left', {}, withReservation('w', { status: 'held' }), ['nothing-is-left-open']],
+  ['a booking is left', {}, withBooking({ status: 'pending' }), ['nothing-is-left-open']],
+  ['a line is counted wrong', {}, withReservation('w', { status: 'cancelled' }), ['units-balance']],
+  [
+    'a user has too much',
+    {},
+    { reservations: goodFacts.reservations.map((row) => ({ ...row, userId: 'user-a' })) },
+    ['user-limit-kept'],
+  ],
   ['a gap in the versions', {}, withEntry(4, null), ['ledger-gapless']],
   ['more sold than there is', {}, withEntry(3, { confirmedDelta: 4 }), ['never-oversold']],
   ['more given back than was taken', {}, withEntry(4, { confirmedDelta: -5 }), ['never-oversold']],
@@ -144,7 +217,7 @@ const damages: readonly [string, Partial<History>, Partial<Facts>, readonly stri
   [
     'the last event is missing',
     {},
-    withEvents((event) => (event.seq === 6 ? null : event)),
+    withEvents((event) => (event.seq === 13 ? null : event)),
     ['events-gapless'],
   ],
   [

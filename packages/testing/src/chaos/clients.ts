@@ -7,13 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   type HttpAnswer,
   readCommandAnswer,
-  readReservationAnswer,
+  readDocumentAnswer,
   readRetryKey,
   readSlotAnswer,
 } from './answers.ts'
 import type { Answer, Intent, Operation, Phase } from './history.ts'
 import type { Recorder } from './recorder.ts'
-import type { Request } from './workload.ts'
+import { markerOf, type Request } from './workload.ts'
 
 export const clientLimits = {
   /** An attempt that is silent for so long counts as unanswered; `Prefer: wait` asks for less. */
@@ -57,7 +57,7 @@ export async function perform(request: Request, deps: ClientDeps): Promise<void>
       return
     }
     case 'read_slot':
-    case 'read_reservation':
+    case 'read_document':
       return read(request, deps)
   }
 }
@@ -92,8 +92,8 @@ function mayRepeat(intent: Intent, key: string | null, answer: Answer): boolean 
     case 'refused':
       return answer.status === 503
     case 'unknown':
-      // A cancellation is idempotent by what it names.
-      return key !== null || intent.type === 'cancel'
+      // What is asked of something that is there is idempotent by what it names.
+      return key !== null || markerOf(intent) === null
   }
 }
 
@@ -128,34 +128,74 @@ async function attempt(
   return { answer: readCommandAnswer(intent, answered), retryKey: readRetryKey(answered.body) }
 }
 
-function wireOf(intent: Intent): { method: string; path: string; body: object | null } {
+interface Wire {
+  readonly method: string
+  readonly path: string
+  readonly body: object | null
+}
+
+function wireOf(intent: Intent): Wire {
   switch (intent.type) {
-    case 'create_slot': {
-      const { name, capacity } = intent
-      const times = { start_time: '2040-01-01T09:00:00Z', end_time: '2040-01-01T10:00:00Z' }
-      return { method: 'POST', path: '/slots', body: { name, capacity, ...times } }
+    case 'create_slot':
+      return { method: 'POST', path: '/slots', body: slotBody(intent) }
+    case 'update_slot': {
+      const { name, change } = intent
+      return { method: 'PATCH', path: `/slots/${intent.slotId}`, body: { name, ...change } }
     }
     case 'reserve': {
-      const { slotId, userId, quantity } = intent
-      return { method: 'POST', path: '/reservations', body: { slot_id: slotId, user_id: userId, quantity } }
+      const { slotId, userId, quantity, holdTtlSeconds, joinWaitlist, name } = intent
+      const what = { slot_id: slotId, user_id: userId, quantity, join_waitlist: joinWaitlist }
+      const body = { ...what, ...modeFields(holdTtlSeconds), metadata: { request: name } }
+      return { method: 'POST', path: '/reservations', body }
+    }
+    case 'confirm': {
+      const { reservationId, late } = intent
+      return {
+        method: 'POST',
+        path: `/reservations/${reservationId}/confirm`,
+        body: late === null ? {} : { late },
+      }
     }
     case 'cancel':
       return { method: 'DELETE', path: `/reservations/${intent.reservationId}`, body: null }
-    case 'resize': {
-      const { name, capacity } = intent
-      return { method: 'PATCH', path: `/slots/${intent.slotId}`, body: { name, capacity } }
+    case 'book': {
+      const { userId, holdTtlSeconds } = intent
+      const items = intent.items.map(({ slotId, quantity }) => ({ slot_id: slotId, quantity }))
+      const body = { user_id: userId, items, ...modeFields(holdTtlSeconds) }
+      return { method: 'POST', path: '/bookings', body }
     }
+    case 'confirm_booking':
+      return { method: 'POST', path: `/bookings/${intent.bookingId}/confirm`, body: {} }
+    case 'cancel_booking':
+      return { method: 'DELETE', path: `/bookings/${intent.bookingId}`, body: null }
   }
+}
+
+function slotBody({ name, rules }: Extract<Intent, { type: 'create_slot' }>): object {
+  const { capacity, holdTtlSeconds, maxPerUser, waitlist } = rules
+  return {
+    name,
+    capacity,
+    waitlist,
+    hold_ttl_seconds: holdTtlSeconds,
+    max_per_user: maxPerUser,
+    start_time: '2040-01-01T09:00:00Z',
+    end_time: '2040-01-01T10:00:00Z',
+  }
+}
+
+function modeFields(holdTtlSeconds: number | null): object {
+  return holdTtlSeconds === null ? { mode: 'confirm' } : { mode: 'hold', hold_ttl_seconds: holdTtlSeconds }
 }
 
 /** A read that fails is simply not made: an outage may cost reads, but not make them wrong. */
 async function read(
-  request: Extract<Request, { type: 'read_slot' | 'read_reservation' }>,
+  request: Extract<Request, { type: 'read_slot' | 'read_document' }>,
   { route, recorder }: ClientDeps,
 ): Promise<void> {
   const target = route()
   if (target === null) return
-  const path = request.type === 'read_slot' ? `/slots/${request.slotId}` : `/reservations/${request.id}`
+  const path = request.type === 'read_slot' ? `/slots/${request.slotId}` : `/${request.of}s/${request.id}`
   const sentMs = Date.now()
   let answered: HttpAnswer
   try {
@@ -167,8 +207,8 @@ async function read(
     const slot = readSlotAnswer(request.slotId, answered)
     if (slot !== null) recorder.slotRead({ ...slot, life: target.life, sentMs, answeredMs: Date.now() })
   } else {
-    const reservation = readReservationAnswer(answered)
-    if (reservation !== null) recorder.reservationRead(reservation)
+    const document = readDocumentAnswer(request.of, answered)
+    if (document !== null) recorder.documentRead(document)
   }
 }
 

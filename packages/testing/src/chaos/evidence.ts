@@ -1,5 +1,5 @@
 /** History and facts, indexed once for all checks. */
-import type { Facts, LedgerFact, ReservationFact, SlotFact } from './facts.ts'
+import type { BookingFact, Facts, LedgerFact, ReservationFact, SlotFact } from './facts.ts'
 import type { History } from './history.ts'
 
 export interface Evidence {
@@ -7,8 +7,11 @@ export interface Evidence {
   readonly facts: Facts
   readonly slots: ReadonlyMap<string, SlotFact>
   readonly reservations: ReadonlyMap<string, ReservationFact>
+  /** By the name that marks the request. */
+  readonly reservationsOfName: ReadonlyMap<string, readonly ReservationFact[]>
+  readonly bookings: ReadonlyMap<string, BookingFact>
   /** By the user that marks the request. */
-  readonly reservationsOfUser: ReadonlyMap<string, readonly ReservationFact[]>
+  readonly bookingsOfUser: ReadonlyMap<string, readonly BookingFact[]>
   /** In the order of the versions. */
   readonly ledgerOfSlot: ReadonlyMap<string, readonly LedgerFact[]>
   readonly ledgerOfReservation: ReadonlyMap<string, readonly LedgerFact[]>
@@ -36,7 +39,9 @@ export function gatherEvidence(history: History, facts: Facts): Evidence {
     facts,
     slots: new Map(facts.slots.map((slot) => [slot.id, slot])),
     reservations: new Map(facts.reservations.map((reservation) => [reservation.id, reservation])),
-    reservationsOfUser: grouped(facts.reservations, ({ userId }) => userId),
+    reservationsOfName: grouped(facts.reservations, ({ name }) => name),
+    bookings: new Map(facts.bookings.map((booking) => [booking.id, booking])),
+    bookingsOfUser: grouped(facts.bookings, ({ userId }) => userId),
     ledgerOfSlot: ledgerOf(({ slotId }) => slotId),
     ledgerOfReservation: ledgerOf(({ reservationId }) => reservationId),
     ledgerOfName: ledgerOf(({ name }) => name),

@@ -2,16 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ServerName } from '@ironsys/local'
 import { Redis } from 'ioredis'
-import { z } from 'zod'
 import type { TcpProxy } from '../tcp-proxy.ts'
 import type { AppInstance } from './app-instance.ts'
 import type { FaultKind, PlannedFault } from './fault-plan.ts'
 import { type NemesisDeps, RECOVERY_DEADLINE_MS, seconds } from './nemesis.ts'
+import { ownedPartitions } from './owned-partitions.ts'
 import type { Recovery, RecoveryKind } from './recovery.ts'
 
 /** A commit that was on its way when its writer was killed may still come: it is not a new owner's. */
 const LAST_GASP_MS = 500
-const HEALTH_TIMEOUT_MS = 1000
 /** Kafka's protocol: the API key after 4 bytes of size; Produce is 0. */
 const PRODUCE = { at: 4, key: 0 } as const
 
@@ -104,7 +103,7 @@ async function killWorker(worker: AppInstance, deps: NemesisDeps): Promise<reado
   const owned = await ownedPartitions(worker)
   const killedMs = Date.now()
   deps.say(
-    `kill-worker: SIGKILL to ${worker.name}, which has partitions ${owned.join(' ')}; started again at once`,
+    `kill-worker: SIGKILL to ${worker.name}, which has ${owned.length} partitions; started again at once`,
   )
   await worker.kill()
   const restarted = worker.start()
@@ -121,7 +120,7 @@ async function freezeWorker(
   const owned = await ownedPartitions(worker)
   const frozenMs = Date.now()
   deps.say(
-    `freeze-worker: SIGSTOP to ${worker.name} for ${seconds(durationMs)}, partitions ${owned.join(' ')}`,
+    `freeze-worker: SIGSTOP to ${worker.name} for ${seconds(durationMs)}, which has ${owned.length} partitions`,
   )
   worker.freeze()
   const moving = untilMoved(owned, frozenMs, deps)
@@ -150,7 +149,7 @@ interface Moved {
 
 /** Each of them committed by somebody after `sinceMs`; null when there are none. */
 async function untilMoved(
-  partitions: readonly number[],
+  partitions: readonly string[],
   sinceMs: number,
   { progress }: NemesisDeps,
 ): Promise<Moved | null> {
@@ -160,19 +159,6 @@ async function untilMoved(
     RECOVERY_DEADLINE_MS,
   )
   return { atMs }
-}
-
-const health = z.object({ partitions: z.record(z.string(), z.string()) })
-
-/** What the worker itself says that it is writing; nothing when it does not answer. */
-async function ownedPartitions(worker: AppInstance): Promise<readonly number[]> {
-  try {
-    const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS)
-    const answer = await fetch(`${worker.operationsUrl()}/health/ready`, { signal })
-    return Object.keys(health.parse(await answer.json()).partitions).map(Number)
-  } catch {
-    return []
-  }
 }
 
 async function killApi(api: AppInstance, deps: NemesisDeps): Promise<readonly Recovery[]> {

@@ -9,34 +9,77 @@ export const historyLimits = {
 /** `load`: clients retry as the documentation tells them. `rolling`: they do not, and nothing may fail. */
 export type Phase = 'load' | 'rolling'
 
-/** What an operation wants. Its marker (a user's or a slot's name of its own) tells its effect from all others'. */
+/** What a slot is made with. */
+export interface SlotRules {
+  readonly capacity: number
+  /** Null: reservations are confirmed at once. */
+  readonly holdTtlSeconds: number | null
+  readonly maxPerUser: number | null
+  readonly waitlist: boolean
+}
+
+export interface BookedUnits {
+  readonly slotId: string
+  readonly quantity: number
+}
+
+export type SlotChange = { readonly capacity: number } | { readonly status: 'open' | 'closed' }
+
+/**
+ * What an operation wants. Its marker (a user's, a slot's or a request's name of its own) tells its effect from all
+ * others'; what is asked of something that is there has none: it is idempotent by state.
+ */
 export type Intent =
-  | { readonly type: 'create_slot'; readonly name: string; readonly capacity: number }
+  | { readonly type: 'create_slot'; readonly name: string; readonly rules: SlotRules }
   | {
       readonly type: 'reserve'
       readonly slotId: string
+      /** The marker: a user may have several. */
+      readonly name: string
       readonly userId: string
       readonly quantity: number
+      /** Seconds; null asks for a confirmation. */
+      readonly holdTtlSeconds: number | null
+      readonly joinWaitlist: boolean
     }
+  | { readonly type: 'confirm'; readonly reservationId: string; readonly late: Late | null }
   | { readonly type: 'cancel'; readonly reservationId: string }
   | {
-      readonly type: 'resize'
+      readonly type: 'update_slot'
       readonly slotId: string
       readonly name: string
-      readonly capacity: number
-      /** True for the most that this slot ever has: then nothing can be taken beyond it, and there is no reason to refuse it. */
-      readonly alwaysFits: boolean
+      readonly change: SlotChange
+      /** False where nothing can be taken beyond it, so that there is no reason to refuse it. */
+      readonly mayBeRefused: boolean
     }
+  | {
+      readonly type: 'book'
+      /** The marker. */
+      readonly userId: string
+      readonly items: readonly BookedUnits[]
+      /** Seconds; null asks for a confirmation. */
+      readonly holdTtlSeconds: number | null
+    }
+  | { readonly type: 'confirm_booking'; readonly bookingId: string }
+  | { readonly type: 'cancel_booking'; readonly bookingId: string }
+
+export type Late = 'reject' | 'rehold' | 'waitlist'
 
 /** A decision as a client was told it. */
 export interface Decision {
   readonly code: string
-  /** Of a reservation: its status, quantity and the slot's version. Null for what is not one. */
-  readonly reservation: {
-    readonly status: string
-    readonly quantity: number
-    readonly slotVersion: number
-  } | null
+  /** Null for a slot, and for what was refused. */
+  readonly document: Told | null
+}
+
+/** A reservation or booking as a document shows it. */
+export interface Told {
+  readonly status: string
+  /** Every status that it had and when, as {@link lifeText} writes them. */
+  readonly life: string
+  /** Null for a booking. */
+  readonly quantity: number | null
+  readonly slotVersion: number | null
 }
 
 /**
@@ -91,13 +134,14 @@ export interface SlotRead {
   readonly answeredMs: number
 }
 
-export interface ReservationRead {
+/** Of a reservation or booking, decided. */
+export interface DocumentRead {
   readonly id: string
-  readonly status: string
+  readonly told: Told
 }
 
 export interface History {
   readonly operations: readonly Operation[]
   readonly slotReads: readonly SlotRead[]
-  readonly reservationReads: readonly ReservationRead[]
+  readonly documentReads: readonly DocumentRead[]
 }

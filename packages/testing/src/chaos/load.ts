@@ -7,6 +7,7 @@ import { hotSlots, type Workload } from './workload.ts'
 const IN_FLIGHT_MAX = 200
 const TICK_MS = 10
 const FIRST_SLOTS = 30
+const CLOSED_AT_ONCE = 20
 
 export interface LoadDeps extends ClientDeps {
   readonly workload: Workload
@@ -24,6 +25,18 @@ export async function makeFirstSlots(deps: LoadDeps): Promise<void> {
   for (let made = 0; made < FIRST_SLOTS; made++) {
     await perform(deps.workload.firstSlot(), deps)
     if (world.slotIds.length <= made && made < hotSlots) throw new Error('the first slots could not be made')
+  }
+}
+
+/**
+ * Ends the sale of every slot: from then on nobody in line is served, and what is held ends within its time, so that
+ * everything comes to rest.
+ */
+export async function closeSlots(deps: LoadDeps): Promise<void> {
+  const { slotIds } = deps.recorder.world
+  for (let at = 0; at < slotIds.length; at += CLOSED_AT_ONCE) {
+    const some = slotIds.slice(at, at + CLOSED_AT_ONCE)
+    await Promise.all(some.map((slotId) => perform(deps.workload.close(slotId), deps)))
   }
 }
 

@@ -1,10 +1,10 @@
 /** Looks at `partition_progress` many times a second, from outside of the system: when does what move? */
 import { setTimeout as delay } from 'node:timers/promises'
-import { topics } from '@ironsys/contracts'
 import { Client } from 'pg'
 
 const POLL_MS = 50
-const TIMEOUT_MS = 1000
+/** Generous: it only tells a dead connection from a busy machine. */
+const TIMEOUT_MS = 5000
 
 export interface PartitionProgress {
   readonly nextOffset: number
@@ -12,7 +12,12 @@ export interface PartitionProgress {
   readonly updatedMs: number
 }
 
-export type ProgressPicture = ReadonlyMap<number, PartitionProgress>
+/** Of all topics of commands, by {@link partitionName}. */
+export type ProgressPicture = ReadonlyMap<string, PartitionProgress>
+
+export function partitionName(topic: string, partition: number | string): string {
+  return `${topic}/${partition}`
+}
 
 export interface ProgressWatch {
   /** As of the last poll that was answered. */
@@ -88,14 +93,18 @@ async function connect(databaseUrl: string): Promise<Client> {
 }
 
 async function readProgress(client: Client): Promise<ProgressPicture> {
-  const { rows } = await client.query<{ partition: number; next_offset: string; updated_ms: string }>(
-    `SELECT partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint AS updated_ms
-       FROM partition_progress WHERE topic = $1`,
-    [topics.reservationCommands],
+  const { rows } = await client.query<{
+    topic: string
+    partition: number
+    next_offset: string
+    updated_ms: string
+  }>(
+    `SELECT topic, partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint AS updated_ms
+       FROM partition_progress`,
   )
   return new Map(
-    rows.map(({ partition, next_offset, updated_ms }) => [
-      partition,
+    rows.map(({ topic, partition, next_offset, updated_ms }) => [
+      partitionName(topic, partition),
       { nextOffset: Number(next_offset), updatedMs: Number(updated_ms) },
     ]),
   )

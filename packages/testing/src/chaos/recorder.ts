@@ -1,6 +1,6 @@
 /** Writes the history down, and remembers what later requests can be about. */
 
-import type { ReservationRead, SlotRead } from './history.ts'
+import type { DocumentRead, SlotRead } from './history.ts'
 import {
   type Answer,
   type History,
@@ -28,23 +28,24 @@ export interface Recorder {
   /** An acknowledged keyed operation; `share` from 0 to below 1 says which. */
   keyedBefore(share: number): OpenOperation | null
   slotRead(read: SlotRead): void
-  reservationRead(read: ReservationRead): void
+  documentRead(read: DocumentRead): void
 }
 
 export function createRecorder(): Recorder {
   const operations: OpenOperation[] = []
   const slotReads: SlotRead[] = []
-  const reservationReads: ReservationRead[] = []
+  const documentReads: DocumentRead[] = []
   const slotIds: string[] = []
   const reservationIds: string[] = []
+  const bookingIds: string[] = []
   const keyed: OpenOperation[] = []
   const remember = <T>(list: T[], value: T): void => {
     list.push(value)
     if (list.length > REMEMBERED_MAX) list.shift()
   }
   return {
-    history: { operations, slotReads, reservationReads },
-    world: { slotIds, reservationIds },
+    history: { operations, slotReads, documentReads },
+    world: { slotIds, reservationIds, bookingIds },
     isFull: () => operations.length >= historyLimits.operations,
     begin: (phase, intent, key) => {
       const operation = { phase, intent, key, answers: [] }
@@ -57,14 +58,15 @@ export function createRecorder(): Recorder {
       const { type } = operation.intent
       if (type === 'create_slot' && operation.answers.at(-1)?.type === 'decided') slotIds.push(id)
       if (type === 'reserve') remember(reservationIds, id)
+      if (type === 'book') remember(bookingIds, id)
       if (operation.key !== null) remember(keyed, operation)
     },
     keyedBefore: (share) => keyed[Math.floor(share * keyed.length)] ?? null,
     slotRead: (read) => {
       if (slotReads.length < historyLimits.reads) slotReads.push(read)
     },
-    reservationRead: (read) => {
-      if (reservationReads.length < historyLimits.reads) reservationReads.push(read)
+    documentRead: (read) => {
+      if (documentReads.length < historyLimits.reads) documentReads.push(read)
     },
   }
 }

@@ -27,12 +27,13 @@ export interface RequestCounts {
   /** Attempts beyond the first of each request. */
   readonly repeats: number
   readonly slotReads: number
-  readonly reservationReads: number
+  /** Of reservations and bookings. */
+  readonly documentReads: number
   /** Answers by status and code; status 0 is nobody answering. */
   readonly answers: Readonly<Record<string, number>>
 }
 
-export function countRequests({ operations, slotReads, reservationReads }: History): RequestCounts {
+export function countRequests({ operations, slotReads, documentReads }: History): RequestCounts {
   const known = { taken: 0, refused: 0, unknown: 0 }
   const answers: Record<string, number> = {}
   let attempts = 0
@@ -49,7 +50,7 @@ export function countRequests({ operations, slotReads, reservationReads }: Histo
     ...known,
     repeats,
     slotReads: slotReads.length,
-    reservationReads: reservationReads.length,
+    documentReads: documentReads.length,
     answers,
   }
 }
@@ -69,7 +70,7 @@ export function reportText(report: ChaosReport): string {
     `faults: ${faults.length === 0 ? 'none' : faults.join(', ')}`,
     '',
     `requests: ${requests.taken} taken, ${requests.refused} refused, ${requests.unknown} unknown to their client; ${requests.repeats} repeats`,
-    `reads: ${requests.slotReads} of slots, ${requests.reservationReads} of decided reservations`,
+    `reads: ${requests.slotReads} of slots, ${requests.documentReads} of decided reservations and bookings`,
     ...answers.map(([name, count]) => `  ${String(count).padStart(8)}  ${name}`),
     '',
     'recovery, measured from outside (faults that came alone):',

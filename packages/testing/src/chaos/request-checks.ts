@@ -1,8 +1,10 @@
 /** What clients were told, against what is stored. */
 import { UNREADABLE } from './answers.ts'
 import { type Check, checkEach, type Evidence } from './evidence.ts'
-import type { ReservationFact } from './facts.ts'
-import { type Answer, type Decision, idOf, knowledgeOf, type Operation } from './history.ts'
+import type { BookedUnits, Intent, Operation } from './history.ts'
+import { idOf, knowledgeOf } from './history.ts'
+import { had, type LifeStep } from './lives.ts'
+import { markerOf } from './workload.ts'
 
 export const acceptedIsDecided: Check = {
   name: 'accepted-is-decided',
@@ -17,6 +19,7 @@ export const acceptedIsDecided: Check = {
     ),
 }
 
+/** Null where it is. */
 function undecided(evidence: Evidence, operation: Operation): string | null {
   const { intent } = operation
   const id = idOf(operation) ?? ''
@@ -25,16 +28,36 @@ function undecided(evidence: Evidence, operation: Operation): string | null {
       return evidence.reservations.has(id) ? null : 'accepted, and lost: no such row'
     case 'create_slot':
       return evidence.slots.has(id) ? null : 'accepted, and lost: no such slot'
-    case 'cancel': {
-      const status = evidence.reservations.get(intent.reservationId)?.status
-      return status === 'cancelled' || status === 'rejected' ? null : `accepted, but it is ${status}`
-    }
-    case 'resize':
-      // One that may shrink the slot may have been refused: then there is no entry.
-      return !intent.alwaysFits || evidence.ledgerOfName.has(intent.name)
+    case 'book':
+      return evidence.bookings.has(id) ? null : 'accepted, and lost: no such booking'
+    case 'update_slot':
+      // One that may be refused leaves no entry then.
+      return intent.mayBeRefused || evidence.ledgerOfName.has(intent.name)
         ? null
         : 'accepted, and lost: no entry in the ledger'
+    case 'confirm':
+      return lacks(evidence.reservations.get(intent.reservationId), [...ends, 'confirmed', 'waitlisted'])
+    case 'cancel':
+      return lacks(evidence.reservations.get(intent.reservationId), ends)
+    case 'cancel_booking':
+      return lacks(evidence.bookings.get(intent.bookingId), ends)
+    case 'confirm_booking':
+      // It came while the booking was pending, or it did something.
+      return lacks(evidence.bookings.get(intent.bookingId), [...ends, 'confirmed', 'pending'])
   }
+}
+
+const ends = ['cancelled', 'rejected', 'expired'] as const
+
+/** What was asked for leaves one of these in the life of what it was about, or found it there. */
+function lacks(
+  subject: { readonly life: readonly LifeStep[] } | undefined,
+  statuses: readonly string[],
+): string | null {
+  if (subject === undefined) return 'accepted, but what it is about is not there'
+  return had(subject.life, ...statuses)
+    ? null
+    : `accepted, but it never was ${statuses.join(', ')}: it is ${subject.life.at(-1)?.status}`
 }
 
 export const oneEffect: Check = {
@@ -82,120 +105,89 @@ export const refusedHasNoEffect: Check = {
     ),
 }
 
-/** The ids of what an operation made, found by its marker. A cancellation has none: it is idempotent by state. */
+/** The ids of what an operation made, found by its marker. What has none is idempotent by state. */
 function effectsOf(evidence: Evidence, { intent }: Operation): readonly string[] {
   switch (intent.type) {
     case 'reserve':
-      return (evidence.reservationsOfUser.get(intent.userId) ?? []).map(({ id }) => id)
+      return (evidence.reservationsOfName.get(intent.name) ?? []).map(({ id }) => id)
+    case 'book':
+      return (evidence.bookingsOfUser.get(intent.userId) ?? []).map(({ id }) => id)
     case 'create_slot':
-    case 'resize':
+    case 'update_slot':
       return (evidence.ledgerOfName.get(intent.name) ?? []).map(({ slotId }) => slotId)
+    case 'confirm':
     case 'cancel':
+    case 'confirm_booking':
+    case 'cancel_booking':
       return []
   }
-}
-
-export const answerIsDecision: Check = {
-  name: 'answer-is-decision',
-  promise: 'every decision a client was told, in an answer or by reading, is the stored one',
-  run: (evidence) => {
-    const { operations, reservationReads } = evidence.history
-    const told = operations.flatMap((operation) =>
-      operation.answers.flatMap((answer) => (answer.type === 'decided' ? [{ operation, answer }] : [])),
-    )
-    const answers = checkEach(told, ({ operation, answer }) => {
-      const fault = contradiction(evidence, operation, answer)
-      return fault === null ? [] : [`${describe(operation)}: told ${textOf(answer.decision)}, ${fault}`]
-    })
-    const reads = checkEach(reservationReads, ({ id, status }) => {
-      const stored = evidence.reservations.get(id)?.status ?? 'missing'
-      return mayBecome(status, stored) ? [] : [`reservation ${id}: read as ${status}, stored as ${stored}`]
-    })
-    return {
-      checked: answers.checked + reads.checked,
-      violations: [...answers.violations, ...reads.violations],
-    }
-  },
-}
-
-function contradiction(
-  evidence: Evidence,
-  { intent }: Operation,
-  { id, decision }: Extract<Answer, { type: 'decided' }>,
-): string | null {
-  switch (intent.type) {
-    case 'reserve':
-      return againstStored(decision, evidence.reservations.get(id), evidence)
-    case 'cancel': {
-      // Its 202 was waited for before it was cancelled: its create lies earlier in the log.
-      if (decision.code === 'reservation-not-found') return 'although its create came first'
-      return againstStored(decision, evidence.reservations.get(intent.reservationId), evidence)
-    }
-    case 'create_slot':
-      return decision.code === 'ok' && evidence.slots.has(id) ? null : 'which is not what is stored'
-    case 'resize': {
-      const entries = evidence.ledgerOfName.get(intent.name)?.length ?? 0
-      return entries === (decision.code === 'ok' ? 1 : 0) ? null : `the ledger has it ${entries} times`
-    }
-  }
-}
-
-function againstStored(
-  { code, reservation }: Decision,
-  stored: ReservationFact | undefined,
-  { ledgerOfReservation }: Evidence,
-): string | null {
-  if (stored === undefined) return 'stored is nothing'
-  if (code === 'not-cancellable') return stored.status === 'rejected' ? null : `stored is ${stored.status}`
-  if (code !== 'ok') {
-    return stored.status === 'rejected' && stored.reason === code
-      ? null
-      : `stored is ${stored.status} ${stored.reason ?? ''}`
-  }
-  if (reservation === null) return 'without a reservation'
-  if (!mayBecome(reservation.status, stored.status)) return `stored is ${stored.status}`
-  if (reservation.quantity !== stored.quantity) return `stored is a quantity of ${stored.quantity}`
-  const type = `reservation_${reservation.status}`
-  const entry = (ledgerOfReservation.get(stored.id) ?? []).find((each) => each.type === type)
-  return entry?.version === reservation.slotVersion ? null : `the ledger has version ${entry?.version}`
-}
-
-/** A decision stands; only what is confirmed may be cancelled later. */
-function mayBecome(told: string, stored: string): boolean {
-  return told === stored || (told === 'confirmed' && stored === 'cancelled')
 }
 
 export const nothingUnasked: Check = {
   name: 'nothing-unasked',
   promise: 'every reservation and every entry of the ledger goes back to a request, with what it asked for',
   run: ({ history, facts }) => {
-    const reserves = new Map<string, Extract<Operation['intent'], { type: 'reserve' }>>()
-    const cancelled = new Set<string>()
-    const names = new Set<string>()
+    const asked = new Map<string, Intent>()
+    const touched = new Set<string>()
     for (const { intent } of history.operations) {
-      if (intent.type === 'reserve') reserves.set(intent.userId, intent)
-      else if (intent.type === 'cancel') cancelled.add(intent.reservationId)
-      else names.add(intent.name)
+      const marker = markerOf(intent)
+      if (marker !== null) asked.set(marker, intent)
+      else if ('reservationId' in intent) touched.add(`${intent.type} ${intent.reservationId}`)
+      else if ('bookingId' in intent) touched.add(`${intent.type} ${intent.bookingId}`)
     }
-    const rows = checkEach(facts.reservations, ({ id, userId, slotId, quantity, status }) => {
-      const asked = reserves.get(userId)
-      if (asked === undefined) return [`reservation ${id} of ${userId}: nobody asked for it`]
-      const same = asked.slotId === slotId && asked.quantity === quantity
+    const rows = checkEach(
+      facts.reservations.filter(({ bookingId }) => bookingId === null),
+      ({ id, name, userId, slotId, quantity, life }) => {
+        const intent = asked.get(name ?? '')
+        if (intent?.type !== 'reserve') return [`reservation ${id} of ${name}: nobody asked for it`]
+        const same = intent.slotId === slotId && intent.quantity === quantity && intent.userId === userId
+        const waitedUnasked = had(life.slice(0, 1), 'waitlisted') && !intent.joinWaitlist
+        return [
+          ...(same
+            ? []
+            : [`reservation ${id}: ${quantity} units of ${slotId} is not what ${name} asked for`]),
+          ...(waitedUnasked ? [`reservation ${id}: nobody asked to wait`] : []),
+          ...unasked('cancel', id, life, touched),
+        ]
+      },
+    )
+    const bookings = checkEach(facts.bookings, ({ id, userId, items, life }) => {
+      const intent = asked.get(userId)
+      if (intent?.type !== 'book') return [`booking ${id} of ${userId}: nobody asked for it`]
       return [
-        ...(same
+        ...(demandOf(items) === demandOf(intent.items)
           ? []
-          : [`reservation ${id}: ${quantity} units of ${slotId} is not what ${userId} asked for`]),
-        ...(status === 'cancelled' && !cancelled.has(id) ? [`reservation ${id}: nobody cancelled it`] : []),
+          : [`booking ${id}: ${demandOf(items)} is not what ${userId} asked for`]),
+        ...unasked('cancel_booking', id, life, touched),
       ]
     })
     const entries = checkEach(facts.ledger, ({ slotId, version, name }) =>
-      name === null || names.has(name) ? [] : [`slot ${slotId} version ${version}: nobody asked for it`],
+      name === null || asked.has(name) ? [] : [`slot ${slotId} version ${version}: nobody asked for it`],
     )
     return {
-      checked: rows.checked + entries.checked,
-      violations: [...rows.violations, ...entries.violations],
+      checked: rows.checked + bookings.checked + entries.checked,
+      violations: [...rows.violations, ...bookings.violations, ...entries.violations],
     }
   },
+}
+
+function unasked(
+  type: 'cancel' | 'cancel_booking',
+  id: string,
+  life: readonly LifeStep[],
+  touched: ReadonlySet<string>,
+): readonly string[] {
+  return had(life, 'cancelled') && !touched.has(`${type} ${id}`) ? [`${id}: nobody cancelled it`] : []
+}
+
+/** What is asked of each slot, however it was split. */
+function demandOf(items: readonly BookedUnits[]): string {
+  const units = new Map<string, number>()
+  for (const { slotId, quantity } of items) units.set(slotId, (units.get(slotId) ?? 0) + quantity)
+  return [...units]
+    .map(([slotId, sum]) => `${sum} of ${slotId}`)
+    .sort()
+    .join(', ')
 }
 
 export const rollingLosesNothing: Check = {
@@ -211,21 +203,23 @@ export const rollingLosesNothing: Check = {
     ),
 }
 
-function textOf({ code, reservation }: Decision): string {
-  return reservation === null ? code : `${reservation.status} at version ${reservation.slotVersion}`
-}
-
 export function describe(operation: Operation): string {
   const { intent } = operation
-  const id = idOf(operation)
+  const id = idOf(operation) ?? 'without an id'
   switch (intent.type) {
     case 'reserve':
-      return `reserve ${id ?? 'without an id'} (${intent.userId}, slot ${intent.slotId})`
+      return `reserve ${id} (${intent.name}, slot ${intent.slotId})`
+    case 'book':
+      return `booking ${id} (${intent.userId})`
+    case 'confirm':
     case 'cancel':
-      return `cancel ${intent.reservationId}`
+      return `${intent.type} ${intent.reservationId}`
+    case 'confirm_booking':
+    case 'cancel_booking':
+      return `${intent.type} ${intent.bookingId}`
     case 'create_slot':
-      return `slot ${id ?? 'without an id'} (${intent.name})`
-    case 'resize':
-      return `resize of ${intent.slotId} (${intent.name})`
+      return `slot ${id} (${intent.name})`
+    case 'update_slot':
+      return `change of ${intent.slotId} (${intent.name})`
   }
 }

@@ -19,7 +19,7 @@ const PAUSE_MS = 1500
 const ROUTED_DEADLINE_MS = 30_000
 
 export interface Balancer {
-  /** Requests go to the ready ones in turn. */
+  /** Requests go to the ready ones in turn; when there is none, to the one that was ready last. */
   readonly route: Route
   routesTo(api: AppInstance): boolean
   close(): Promise<void>
@@ -29,6 +29,7 @@ export interface Balancer {
 export function startBalancer(apis: readonly AppInstance[]): Balancer {
   const closed = new AbortController()
   const ready = new Set<AppInstance>()
+  let lastReady: AppInstance | null = null
   let turn = 0
   const watch = async (api: AppInstance): Promise<void> => {
     let silent = 0
@@ -36,13 +37,15 @@ export function startBalancer(apis: readonly AppInstance[]): Balancer {
       const isReady = await askReady(api)
       silent = isReady === null ? silent + 1 : 0
       if (isReady) ready.add(api)
-      else if (isReady === false || silent >= SILENT_PROBES_MAX) ready.delete(api)
+      else if (isReady === false || silent >= SILENT_PROBES_MAX) {
+        if (ready.delete(api)) lastReady = api
+      }
       await delay(PROBE_MS, undefined, { signal: closed.signal }).catch(() => undefined)
     }
   }
   const running = Promise.all(apis.map(watch))
   return {
-    route: () => [...ready][turn++ % ready.size]?.target() ?? null,
+    route: () => ([...ready][turn++ % ready.size] ?? lastReady)?.target() ?? null,
     routesTo: (api) => ready.has(api),
     close: async () => {
       closed.abort()

@@ -10,7 +10,7 @@ import type { ChaosConfig } from './config.ts'
 import { planFaults } from './fault-plan.ts'
 import { gatherFacts } from './gather-facts.ts'
 import type { Answer } from './history.ts'
-import { type LoadDeps, makeFirstSlots, startLoad } from './load.ts'
+import { closeSlots, type LoadDeps, makeFirstSlots, startLoad } from './load.ts'
 import { type NemesisResult, runNemesis } from './nemesis.ts'
 import { createProgressLines } from './progress-lines.ts'
 import { watchProgress } from './progress-watch.ts'
@@ -55,7 +55,10 @@ export async function runChaos(
     const run = { config, system, recorder, workload: createWorkload(config.seed), say: sayAt, signal }
     const nemesis = await loadUnderFaults(run)
     if (!signal.aborted) await loadUnderRestarts(run)
-    sayAt('waiting until the log is drained')
+    sayAt('closing all slots, waiting until nothing is held and the logs are drained')
+    let turn = 0
+    const route = () => system.apis[turn++ % 2 === 0 ? 0 : 1].target()
+    await closeSlots(loadDeps(run, 'load', route, () => undefined))
     const facts = await gatherFacts(system)
     sayAt('auditing')
     const checks = [

@@ -20,7 +20,8 @@ export function outboxContract(start: StartTest): void {
     const { store, id, slotId } = start()
     const batch = await decide(store, id, await store.open(id), [createSlot(slotId)])
     const message = { topic: 'events', partition: 7, key: 'k "☃"', value: '{"quote":"\\"","nul":"\\u0000"}' }
-    const segment = { firstSeq: 1, lastSeq: 1, messages: [message] }
+    const followUp = { topic: 'commands', partition: 2, key: 'l', value: '{}' }
+    const segment = { firstSeq: 1, lastSeq: 1, messages: [message, followUp] }
     await store.commit({ ...batch, segment })
     expect(await store.pendingSegments(id, 0, 10)).toEqual([segment])
   })

@@ -8,6 +8,7 @@ import {
   decide,
   newReservationId,
   noonMs,
+  nothing,
   type ReservationEffects,
   reserve,
   updateSlot,
@@ -33,7 +34,7 @@ async function filled(start: StartTest) {
   return { store, id, slotId, database, batch, ids: { kept, rejected, cancelled, commandId } }
 }
 
-const nothing = { keys: [], rowIds: [], commandIds: [] }
+const none = { headers: new Map(), rows: new Map(), pages: [], remembered: new Map() }
 const headersOf = ({ headers }: ReservationEffects) =>
   new Map([...headers].map(([key, change]) => [key, change.header]))
 const rowsOf = ({ rows }: ReservationEffects) => new Map([...rows].map(([rowId, { row }]) => [rowId, row]))
@@ -42,14 +43,14 @@ export function prefetchContract(start: StartTest): void {
   test('by key answers the header as it was saved', async () => {
     const { store, slotId, batch } = await filled(start)
     const found = await store.prefetch({ ...nothing, keys: [slotId, randomUUID()] })
-    expect(found).toEqual({ headers: headersOf(batch), rows: new Map(), remembered: new Map() })
+    expect(found).toEqual({ ...none, headers: headersOf(batch) })
   })
 
   test('by row id answers the rows as they were saved, and the headers that they belong to', async () => {
     const { store, slotId, batch, ids } = await filled(start)
     const rowIds = [ids.kept, ids.rejected, ids.cancelled, newReservationId(slotId)]
     const found = await store.prefetch({ ...nothing, rowIds })
-    expect(found).toEqual({ headers: headersOf(batch), rows: rowsOf(batch), remembered: new Map() })
+    expect(found).toEqual({ ...none, headers: headersOf(batch), rows: rowsOf(batch) })
   })
 
   test('by command id answers the outcome as it was remembered', async () => {
@@ -62,15 +63,16 @@ export function prefetchContract(start: StartTest): void {
 
   test('answers all that is asked for at once, and nothing else', async () => {
     const { store, slotId, batch, ids } = await filled(start)
-    const found = await store.prefetch({ keys: [slotId], rowIds: [ids.kept], commandIds: [ids.commandId] })
+    const found = await store.prefetch({
+      ...nothing,
+      keys: [slotId],
+      rowIds: [ids.kept],
+      commandIds: [ids.commandId],
+    })
     expect([...found.headers.keys()]).toEqual([slotId])
     expect([...found.rows.keys()]).toEqual([ids.kept])
     expect(found.remembered.get(ids.commandId)).toEqual(batch.remembered[0]?.outcome)
-    expect(await store.prefetch(nothing)).toEqual({
-      headers: new Map(),
-      rows: new Map(),
-      remembered: new Map(),
-    })
+    expect(await store.prefetch(nothing)).toEqual(none)
   })
 
   test('answers the last of several states', async () => {
@@ -93,9 +95,28 @@ export function prefetchContract(start: StartTest): void {
     expect(found.headers).toEqual(headersOf(batch))
   })
 
+  test('answers everything that there is to a reservation and to a slot', async () => {
+    const { store, id, slotId } = start()
+    const records = [
+      createSlot(slotId, { capacity: 2, hold_ttl_seconds: 60, max_per_user: 4, waitlist: true }),
+      reserve(newReservationId(slotId), slotId, 1, { booking_id: randomUUID() }),
+      reserve(newReservationId(slotId), slotId, 1, { hold_ttl_seconds: 7, mode: 'hold' }),
+      reserve(newReservationId(slotId), slotId, 2, { join_waitlist: true }),
+      reserve(newReservationId(slotId), slotId, 1, { mode: 'confirm' }),
+      reserve(newReservationId(slotId), slotId, 5),
+    ]
+    const batch = await decide(store, id, await store.open(id), records)
+    const statuses = [...batch.rows.values()].map(({ row }) => row.status)
+    expect(statuses).toEqual(['held', 'held', 'waitlisted', 'rejected', 'rejected'])
+    await store.commit(batch)
+    const found = await store.prefetch({ ...nothing, rowIds: [...batch.rows.keys()] })
+    expect(found).toMatchObject({ headers: headersOf(batch), rows: rowsOf(batch) })
+  })
+
   test('the ledger has every version once, at its log time', async () => {
     const { database, slotId } = await filled(start)
-    expect(await database.ledger(slotId)).toEqual([
+    const lines = await database.ledger(slotId)
+    expect(lines.map(({ version, atMs, event }) => ({ version, atMs, type: event.type }))).toEqual([
       { version: 1, atMs: noonMs, type: 'slot_created' },
       { version: 2, atMs: noonMs, type: 'reservation_confirmed' },
       { version: 3, atMs: noonMs + 10, type: 'reservation_confirmed' },

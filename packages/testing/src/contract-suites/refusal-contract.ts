@@ -1,7 +1,7 @@
 /** All or nothing: whatever one part of a batch is refused for, nothing of the batch is there afterwards. */
 import { randomUUID } from 'node:crypto'
 import { DataError, type DeadLetter } from '@ironsys/engine'
-import type { Slot } from '@ironsys/reservations'
+import type { Reservation, Slot } from '@ironsys/reservations'
 import { expect, test } from 'vitest'
 import {
   at,
@@ -10,6 +10,7 @@ import {
   decide,
   newReservationId,
   noonMs,
+  nothing,
   poison,
   type ReservationEffects,
   reserve,
@@ -39,6 +40,7 @@ async function twoBatches(start: StartTest) {
   const look = async () => ({
     progress: await store.open(id),
     found: await store.prefetch({
+      ...nothing,
       keys: [slotId, newSlotId],
       rowIds: [...second.rows.keys()],
       commandIds: second.remembered.map(({ commandId }) => commandId),
@@ -86,6 +88,12 @@ const faults: Readonly<Record<string, (batches: Batches) => Partial<ReservationE
   'fewer than no units': ({ second, slotId }) => changedPool(second, slotId, { heldUnits: -1 }),
   'a number that no column takes': ({ second, slotId }) =>
     changedPool(second, slotId, { capacityUnits: 2 ** 31 }),
+  'fewer than nobody in line': ({ second, slotId }) =>
+    changedHeader(second, slotId, { header: { waitlistCount: -1 } }),
+  'a hold without an end': ({ second }) => changedNewRow(second, { status: 'held' }),
+  'an end of what is not held': ({ second }) => changedNewRow(second, { expiresMs: noonMs }),
+  'a waiter without a place': ({ second }) => changedNewRow(second, { status: 'waitlisted' }),
+  'a place of one who does not wait': ({ second }) => changedNewRow(second, { place: 1 }),
   'a NUL in a name': ({ second, slotId }) => changedHeader(second, slotId, { header: { name: 'a\0b' } }),
 }
 
@@ -114,6 +122,14 @@ function changedRow({ rows }: ReservationEffects, rowId: string | undefined, cre
   return { rows: new Map([...rows, [rowId ?? '', { ...change, created }]]) }
 }
 
+/** Spoils the reservation that the batch makes. */
+function changedNewRow({ rows }: ReservationEffects, fields: Partial<Reservation>) {
+  const changed = [...rows].map(([rowId, change]) => {
+    return [rowId, change.created ? { ...change, row: { ...change.row, ...fields } } : change] as const
+  })
+  return { rows: new Map(changed) }
+}
+
 export function refusalContract(start: StartTest): void {
   test.each(Object.entries(faults))('for %s is a data error and leaves nothing', async (_what, spoil) => {
     const batches = await twoBatches(start)
@@ -135,7 +151,7 @@ export function refusalContract(start: StartTest): void {
 
   test('a dead letter keeps its bytes, and its text as far as a database can', async () => {
     const { database, store, id, slotId } = start()
-    const nothing = await decide(store, id, await store.open(id), [poison(null), poison(null), poison(null)])
+    const buried = await decide(store, id, await store.open(id), [poison(null), poison(null), poison(null)])
     const letters: readonly DeadLetter[] = [
       {
         offset: 0,
@@ -165,7 +181,7 @@ export function refusalContract(start: StartTest): void {
         detail: '{,}',
       },
     ]
-    await store.commit({ ...nothing, deadLetters: letters })
+    await store.commit({ ...buried, deadLetters: letters })
     expect(await database.deadLetters(id)).toEqual(
       letters.map((letter) => ({ ...letter, detail: letter.detail.replace('\0', '\\0') })),
     )

@@ -35,6 +35,16 @@ export interface Offered {
   readonly timeMs: number
 }
 
+/** Asks for nothing: tests say what they want of it. */
+export const nothing: PrefetchRequest = {
+  keys: [],
+  rowIds: [],
+  commandIds: [],
+  listedKeys: [],
+  untilMs: noonMs,
+  pages: [],
+}
+
 export const newReservationId = (slotId: string): ReservationId =>
   reservationIdSchema.parse(mintId(slotId, noonMs))
 
@@ -63,6 +73,23 @@ export const cancel = (reservationId: string, slotId: string) =>
 export const updateSlot = (id: string, slotId: string, fields: object = {}) =>
   offer({ type: 'update_slot', id, slot_id: slotId, body_hash: 'b'.repeat(32), ...fields })
 
+export const erase = (slotId: string, reservationIds: readonly string[], userId: string, pseudonym: string) =>
+  offer({
+    type: 'erase_person',
+    id: newReservationId(slotId),
+    slot_id: slotId,
+    reservation_ids: reservationIds,
+    user_id: userId,
+    pseudonym,
+  })
+
+/** Long after the slot of {@link createSlot} has ended. */
+export const retire = (slotId: string) =>
+  at(
+    Date.parse('2026-08-01T00:00:00Z'),
+    offer({ type: 'retire_slot', id: newReservationId(slotId), slot_id: slotId, keep_days: 8 }),
+  )
+
 /** Cannot be read: it becomes a dead letter. */
 export const poison = (value: Buffer | null, key: Buffer | null = null): Offered => ({
   value,
@@ -89,10 +116,15 @@ export async function decide(
     header: (key: string) => found.headers.get(key) ?? null,
     row: (rowId: string) => found.rows.get(rowId),
     remembered: (commandId: string) => found.remembered.get(commandId),
+    page: (key: string, list: string) => found.pages.find((page) => page.key === key && page.list === list),
+    emptyList: (key: string, list: string) =>
+      reservationDecider.standingLists.includes(list) || !found.headers.has(key),
+    changedRows: [],
   }
   const refusedOffsets = new Map<number, string>()
-  return decideBatch({ decider: reservationDecider, binding, id, from, records, refusedOffsets, before })
-    .effects
+  const eventsMax = 1000
+  const input = { decider: reservationDecider, binding, id, from, records, refusedOffsets, before, eventsMax }
+  return decideBatch(input).effects
 }
 
 function parsed(record: LogRecord) {
@@ -108,5 +140,11 @@ function requestOf(records: readonly ReturnType<typeof parsed>[]): PrefetchReque
     for (const rowId of rowIds) request.rowIds.add(rowId)
     if (remembered) request.commandIds.add(command.id)
   }
-  return { keys: [...request.keys], rowIds: [...request.rowIds], commandIds: [...request.commandIds] }
+  return {
+    ...nothing,
+    keys: [...request.keys],
+    rowIds: [...request.rowIds],
+    commandIds: [...request.commandIds],
+    untilMs: Math.max(noonMs, ...records.map(({ record }) => record.timeMs)),
+  }
 }

@@ -8,20 +8,25 @@ import {
   recordDigest,
 } from '@ironsys/engine'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { erasureContract } from './erasure-contract.ts'
+import { listContract } from './list-contract.ts'
 import { outboxContract } from './outbox-contract.ts'
 import { prefetchContract } from './prefetch-contract.ts'
 import { refusalContract } from './refusal-contract.ts'
+import { removalContract } from './removal-contract.ts'
 import {
   at,
   createSlot,
   decide,
   newReservationId,
   noonMs,
+  nothing,
   oneLog,
   poison,
   type ReservationStore,
   reserve,
 } from './reservation-batches.ts'
+import { nothingChanged } from './stored-states.ts'
 
 /** One database with the tables of reservations. Tests share it and use partitions and ids of their own. */
 export interface DatabaseUnderTest {
@@ -39,7 +44,7 @@ export interface DatabaseUnderTest {
 export interface LedgerLine {
   readonly version: number
   readonly atMs: number
-  readonly type: string
+  readonly event: { readonly type: string }
 }
 
 /** A partition and a slot that nobody else uses, and a process at work on them. */
@@ -64,6 +69,9 @@ export function storeContract(open: () => Promise<DatabaseUnderTest>): void {
   describe('an epoch', () => epochContract(start))
   describe('the log that a database belongs to', () => identityContract(start))
   describe('prefetch', () => prefetchContract(start))
+  describe('a list', () => listContract(start))
+  describe('a key that is removed', () => removalContract(start))
+  describe('a person who is erased', () => erasureContract(start))
   describe('a batch that the database refuses', () => refusalContract(start))
   describe('the outbox', () => outboxContract(start))
 }
@@ -71,7 +79,7 @@ export function storeContract(open: () => Promise<DatabaseUnderTest>): void {
 function progressContract(start: StartTest): void {
   test('starts at offset 0 of epoch 1, and stays there as long as nothing is committed', async () => {
     const { store, id } = start()
-    const fresh = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 }
+    const fresh = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0, steps: 0 }
     expect(await store.open(id)).toEqual(fresh)
     expect(await store.open(id)).toEqual(fresh)
   })
@@ -84,7 +92,7 @@ function progressContract(start: StartTest): void {
       at(noonMs - 5000, reserve(newReservationId(slotId), slotId)),
     ]
     const batch = await decide(store, id, await store.open(id), records)
-    await store.commit(batch)
+    await store.commit({ ...batch, to: { ...batch.to, steps: 7 } })
     const digest = recordDigest({ key: records[2]?.key ?? null, value: records[2]?.value ?? null })
     expect(await store.open(id)).toEqual({
       nextOffset: 3,
@@ -92,6 +100,7 @@ function progressContract(start: StartTest): void {
       logTimeMs: noonMs + 1,
       lastRecord: { digest, timeMs: noonMs - 5000 },
       eventSeq: 3,
+      steps: 7,
     })
   })
 
@@ -116,7 +125,7 @@ function fenceContract(start: StartTest): void {
     expect(lost).toEqual([expect.any(FencedError)])
     const winner = batches[results.findIndex((result) => result.status === 'fulfilled')]
     expect(await store.open(id)).toEqual(winner?.to)
-    const { headers } = await store.prefetch({ keys: [mine, other], rowIds: [], commandIds: [] })
+    const { headers } = await store.prefetch({ ...nothing, keys: [mine, other] })
     expect([...headers.keys()]).toEqual([...(winner?.headers.keys() ?? [])])
     expect(await database.deadLetters(id)).toHaveLength(winner?.deadLetters.length ?? 0)
   })
@@ -146,6 +155,20 @@ function fenceContract(start: StartTest): void {
     const batch = await decide(store, opened, await store.open(opened), [createSlot(slotId)])
     await expect(store.commit({ ...batch, id })).rejects.toBeInstanceOf(FencedError)
     await store.commit(batch)
+  })
+
+  test('also tells batches apart that consume no record', async () => {
+    const { store, id, slotId } = start()
+    const batch = await decide(store, id, await store.open(id), [createSlot(slotId)])
+    const { from } = batch
+    const first = { ...batch, to: { ...batch.to, nextOffset: from.nextOffset } }
+    await store.commit(first)
+    const segment = batch.segment && { ...batch.segment, lastSeq: 2 }
+    const other = { ...nothingChanged, id, segment, to: { ...from, nextOffset: 1, eventSeq: 2 } }
+    await expect(store.commit({ ...other, from })).rejects.toBeInstanceOf(FencedError)
+    expect(await store.open(id)).toEqual(first.to)
+    await store.commit({ ...other, from: first.to })
+    expect(await store.open(id)).toMatchObject({ nextOffset: 1, eventSeq: 2 })
   })
 
   test('is one per partition', async () => {

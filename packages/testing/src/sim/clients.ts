@@ -3,7 +3,7 @@ import { replyAddress } from '@ironsys/contracts'
 import { LogUnavailableError } from '@ironsys/engine'
 import type { ApiProcess } from './api.ts'
 import { type Intent, writeCommand } from './commands.ts'
-import { commandTopic, type System } from './system.ts'
+import { domainOf, type System } from './system.ts'
 
 /** A client that hears nothing for so long asks again, milliseconds. */
 const PATIENCE_MS = 7000
@@ -16,6 +16,7 @@ const SENT_TWICE = 0.1
 
 export interface Accepted {
   readonly commandId: string
+  readonly topic: string
   readonly partition: number
   /** The record that was acknowledged. */
   readonly value: string
@@ -57,6 +58,11 @@ export class Clients {
     const { timeline } = this.#system
     const { random, world } = timeline
     const api = random.pickAny(this.#apis())
+    if (api === undefined) {
+      // Nobody listens: that is known at once, and is no attempt.
+      timeline.schedule(world, random.integer(20, 300), () => this.#attempt(intent, attemptsLeft))
+      return
+    }
     let answered = false
     const answer = (accepted: Accepted | null): void => {
       if (answered) return
@@ -68,7 +74,6 @@ export class Clients {
       else this.#giveUp(intent)
     }
     const patience = timeline.schedule(world, PATIENCE_MS, () => answer(null))
-    if (api === undefined) return
     timeline.schedule(api.actor, random.integer(1, 5), () => {
       this.#handle(api, intent, (accepted) => {
         timeline.schedule(world, random.integer(1, 5), () => answer(accepted))
@@ -77,10 +82,11 @@ export class Clients {
   }
 
   /** The cursor of the 202 is made of it. */
-  #checkPlace(partition: number, offset: number, value: string): void {
-    const { checker, findings, log } = this.#system
-    if (log.neverWritten.has(value) || checker.history(partition).cutAt !== null) return
-    const record = log.log(commandTopic, partition).records.find((each) => each.offset === offset)
+  #checkPlace({ topic, partition, value }: Accepted, offset: number): void {
+    const { findings, log } = this.#system
+    const { checks } = domainOf(this.#system, topic)
+    if (log.neverWritten.has(value) || checks.history(partition).cutAt !== null) return
+    const record = log.log(topic, partition).records.find((each) => each.offset === offset)
     findings.expect(
       record?.value?.toString() === value,
       'I2',
@@ -90,19 +96,22 @@ export class Clients {
 
   /** What the edge does with a request. */
   #handle(api: ApiProcess, intent: Intent, reply: (accepted: Accepted | null) => void): void {
-    const { timeline, checker, departures, partitions } = this.#system
+    const { timeline, checker, bookingChecker, departures, partitions } = this.#system
     const replyTo = replyAddress(api.actor.name, this.#requests++)
-    const { id, partition, logKey, value, meaning } = writeCommand(intent, replyTo, partitions)
-    checker.meanings.set(value, meaning)
+    const written = writeCommand(intent, replyTo, partitions)
+    const { id, topic, partition, logKey, value } = written
+    if (written.meaning !== null) checker.meanings.set(value, written.meaning)
+    if (written.booking !== null) bookingChecker.meanings.set(value, written.booking)
+    const accepted: Accepted = { commandId: id, topic, partition, value, replyTo }
     departures.waiting.set(replyTo, id)
-    api.producer.append({ topic: commandTopic, partition }, logKey, value).then(
+    api.producer.append({ topic, partition }, logKey, value).then(
       ({ offset }) => {
-        this.#checkPlace(partition, offset, value)
-        reply({ commandId: id, partition, value, replyTo })
+        this.#checkPlace(accepted, offset)
+        reply(accepted)
       },
       (error: unknown) => {
         timeline.say(() => `${id} is not known to be accepted: ${error}`, api.actor)
-        if (error instanceof LogUnavailableError) checker.saidNotWritten(value)
+        if (error instanceof LogUnavailableError) domainOf(this.#system, topic).checks.saidNotWritten(value)
         reply(null)
       },
     )

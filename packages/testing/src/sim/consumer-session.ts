@@ -1,5 +1,4 @@
 /** One life of a group consumer, as kafkajs gives it to the adapter: join, fetch, seek, pause, and ends badly at times. */
-import { topics } from '@ironsys/contracts'
 import type { ConsumerSession, SessionEvents } from '@ironsys/kafka'
 import type { Wire } from '../twins/index.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
@@ -10,8 +9,8 @@ import type { Actor } from './timeline.ts'
 /** A fetch is followed by the next within so long, milliseconds. */
 const POLL_MS = 40
 const FETCHED_RECORDS = 12
-
-const topic = topics.reservationCommands
+/** A broker keeps a fetch until there is something to answer: most of those that would bring nothing are not sent. */
+const FETCHED_ANYWAY = 0.1
 
 interface Position {
   offset: number
@@ -22,15 +21,17 @@ interface Position {
 
 export function createSession(
   cluster: LogCluster,
+  topic: string,
   group: ConsumerGroup,
   actor: Actor,
   events: SessionEvents,
 ): ConsumerSession {
-  return new Session(cluster, group, actor, events)
+  return new Session(cluster, topic, group, actor, events)
 }
 
 class Session implements ConsumerSession {
   readonly #cluster: LogCluster
+  readonly #topic: string
   readonly #group: ConsumerGroup
   readonly #actor: Actor
   readonly #events: SessionEvents
@@ -40,8 +41,9 @@ class Session implements ConsumerSession {
   #connectionEpoch: number
   #over = false
 
-  constructor(cluster: LogCluster, group: ConsumerGroup, actor: Actor, events: SessionEvents) {
+  constructor(cluster: LogCluster, topic: string, group: ConsumerGroup, actor: Actor, events: SessionEvents) {
     this.#cluster = cluster
+    this.#topic = topic
     this.#group = group
     this.#actor = actor
     this.#events = events
@@ -100,7 +102,7 @@ class Session implements ConsumerSession {
   }
 
   #startOf(partition: number): Position {
-    const { low } = this.#cluster.log(topic, partition)
+    const { low } = this.#cluster.log(this.#topic, partition)
     return { offset: this.#group.offsets.get(partition) ?? low, paused: false, seeks: 0 }
   }
 
@@ -113,12 +115,19 @@ class Session implements ConsumerSession {
       this.#events.connectionLost()
     }
     try {
-      if (this.#group.has(this.#memberId)) await this.#fetch()
-      else await this.#join()
+      if (!this.#group.has(this.#memberId)) await this.#join()
+      else if (this.#hasNews() || timeline.random.chance(FETCHED_ANYWAY)) await this.#fetch()
     } catch (error) {
       if (timeline.random.chance(odd.crash)) this.#crash(error)
     }
     timeline.schedule(this.#actor, timeline.random.integer(1, POLL_MS), () => void this.#poll())
+  }
+
+  #hasNews(): boolean {
+    for (const [partition, { offset, paused }] of this.#positions) {
+      if (!paused && offset < this.#cluster.log(this.#topic, partition).high) return true
+    }
+    return false
   }
 
   async #fetch(): Promise<void> {
@@ -129,7 +138,9 @@ class Session implements ConsumerSession {
       if (this.#connectionEpoch !== this.#cluster.connectionEpoch) throw new Error('connection reset')
       return wanted.map(({ partition, offset }) => {
         const from = Math.max(0, offset + this.#oddStep())
-        return this.#cluster.log(topic, partition).fetch(from, timeline.random.integer(1, FETCHED_RECORDS))
+        return this.#cluster
+          .log(this.#topic, partition)
+          .fetch(from, timeline.random.integer(1, FETCHED_RECORDS))
       })
     })
     wanted.forEach(({ partition, seeks }, index) => {

@@ -3,10 +3,12 @@
  * leave before its commit, and what leaves must be what was committed.
  */
 import { readAnnouncements, readPublishedProgress, readReplies } from '@ironsys/cache'
-import { redisNames, topics } from '@ironsys/contracts'
-import type { LogRecord } from '@ironsys/engine'
+import { readOutcome, redisNames } from '@ironsys/contracts'
+import type { LogRecord, PartitionId } from '@ironsys/engine'
 import type { MemoryRedis } from '../twins/index.ts'
+import type { BookingChecker } from './booking-checker.ts'
 import type { Checker, Database } from './checker.ts'
+import type { Domain } from './system.ts'
 
 interface Seen {
   readonly epoch: number
@@ -15,29 +17,33 @@ interface Seen {
 
 export class Departures {
   readonly #checker: Checker
+  readonly #bookings: BookingChecker
+  readonly #domains: readonly Domain[]
   readonly #database: Database
   /** Which command waits at which reply address. */
   readonly waiting = new Map<string, string>()
   /** The addresses that a reply was published to. */
   readonly answered = new Set<string>()
-  /** The highest sequence of each partition on the events topic. */
-  readonly published: number[]
+  /** The highest sequence of each partition on its events topic. */
+  readonly #published = new Map<string, number>()
   readonly #stored = new Map<string, { readonly text: string; readonly seen: Seen }>()
   readonly #read = new Map<string, Seen>()
-  readonly #announcedOffsets = new Map<number, number>()
+  readonly #announcedOffsets = new Map<string, number>()
 
-  constructor(checker: Checker, database: Database) {
+  constructor(checker: Checker, bookings: BookingChecker, domains: readonly Domain[], database: Database) {
     this.#checker = checker
+    this.#bookings = bookings
+    this.#domains = domains
     this.#database = database
-    this.published = checker.histories.map(() => 0)
   }
 
   appended(topic: string, partition: number, record: LogRecord): void {
-    if (topic !== topics.reservationEvents) return
-    const { findings, messages } = this.#checker
+    const domain = this.#domains.find(({ checks }) => checks.eventsTopic === topic)
+    if (domain === undefined) return
+    const { findings, messages } = domain.checks
     const value = record.value?.toString() ?? ''
     const seq: unknown = JSON.parse(value).seq
-    const last = this.published[partition] ?? 0
+    const last = this.published({ topic: domain.topic, partition })
     if (typeof seq !== 'number' || messages[partition]?.get(seq) !== value) {
       findings.add('I8', `an event left partition ${partition} that is not committed: ${value}`)
     } else {
@@ -46,8 +52,13 @@ export class Departures {
         'I8',
         () => `event ${seq} of partition ${partition} came after ${last}`,
       )
-      this.published[partition] = Math.max(last, seq)
+      this.#published.set(`${domain.topic}/${partition}`, Math.max(last, seq))
     }
+  }
+
+  /** The sequence of the last event of a partition of commands that is on its events topic. */
+  published({ topic, partition }: PartitionId): number {
+    return this.#published.get(`${topic}/${partition}`) ?? 0
   }
 
   message(channel: string, message: string): void {
@@ -59,6 +70,7 @@ export class Departures {
   /** Redis has a new snapshot of something: never older than what lay there. */
   stored(redis: MemoryRedis): void {
     for (const slotId of this.#database.headers.keys()) {
+      if (this.#checker.retired.has(slotId)) continue
       const text = redis.peek(redisNames.slot(slotId))?.text ?? ''
       const before = this.#stored.get(slotId)
       if (text === '' || text === before?.text) continue
@@ -79,6 +91,8 @@ export class Departures {
     const name = `${instance} ${slotId}`
     const before = this.#read.get(name)
     this.#read.set(name, seen)
+    // One of the same id may have come after it, and begins anew.
+    if (this.#checker.retired.has(slotId)) return
     if (before !== undefined) this.#expectNotOlder(before, seen, `what ${instance} answers about ${slotId}`)
     this.#expectCommitted(slotId, seen.version, document)
   }
@@ -89,27 +103,27 @@ export class Departures {
   }
 
   /** The furthest that a partition was announced to be. Instances never go back, whatever is said later. */
-  announcedOffset(partition: number): number {
-    return this.#announcedOffsets.get(partition) ?? 0
+  announcedOffset({ topic, partition }: PartitionId): number {
+    return this.#announcedOffsets.get(`${topic}/${partition}`) ?? 0
   }
 
   /** An API instance answered that there is no such slot. */
   missed(instance: string, slotId: string): void {
     const seen = this.#read.get(`${instance} ${slotId}`)
     this.#checker.findings.expect(
-      seen === undefined,
+      seen === undefined || this.#checker.retired.has(slotId),
       'I7',
       () => `${instance} knew version ${seen?.version} of ${slotId} and says now that there is none`,
     )
   }
 
   /** The group's offsets are for lag tools; ahead of the commits they would hide what is undone. */
-  acknowledged(topic: string, partition: number, offset: number): void {
-    const { nextOffset } = this.#database.progress({ topic, partition })
+  acknowledged(id: PartitionId, offset: number): void {
+    const { nextOffset } = this.#progress(id)
     this.#checker.findings.expect(
       offset <= nextOffset,
       'I8',
-      () => `the group is said to be at ${offset} of partition ${partition}, committed is ${nextOffset}`,
+      () => `the group is said to be at ${offset} of ${id.topic}/${id.partition}, committed is ${nextOffset}`,
     )
   }
 
@@ -120,6 +134,7 @@ export class Departures {
   }
 
   #expectCommitted(slotId: string, version: number, document: unknown): void {
+    if (this.#checker.retired.has(slotId)) return
     const committed = this.#checker.documents.get(`${slotId}@${version}`)
     this.#checker.findings.expect(
       committed === JSON.stringify(document),
@@ -142,8 +157,9 @@ export class Departures {
     const progress = readPublishedProgress(message)
     if (progress === null) return
     const { topic, partition, nextOffset } = progress
-    this.#announcedOffsets.set(partition, Math.max(this.announcedOffset(partition), nextOffset))
-    const committed = this.#database.progress({ topic, partition }).nextOffset
+    const id = { topic, partition }
+    this.#announcedOffsets.set(`${topic}/${partition}`, Math.max(this.announcedOffset(id), nextOffset))
+    const committed = this.#progress(id).nextOffset
     this.#checker.findings.expect(
       nextOffset <= committed,
       'I8',
@@ -154,14 +170,26 @@ export class Departures {
   #replied(message: string): void {
     for (const { to, outcome } of readReplies(message) ?? []) {
       this.answered.add(to)
-      const commandId = this.waiting.get(to)
-      const codes = commandId === undefined ? [] : (this.#checker.decisions.get(commandId) ?? [])
-      const code = typeof outcome === 'object' && outcome !== null && 'code' in outcome ? outcome.code : null
+      const commandId = this.waiting.get(to) ?? ''
+      const { code, reservation, booking } = readOutcome(outcome)
+      const status = reservation?.status ?? booking?.status
+      const decisions = [
+        ...(this.#checker.decisions.get(commandId) ?? []),
+        ...(this.#bookings.decisions.get(commandId) ?? []),
+        // Whoever asked for a booking is answered when the slots have agreed, or one has not.
+        ...(this.#bookings.model.bookings.get(commandId)?.ends ?? []),
+      ]
       this.#checker.findings.expect(
-        codes.some((decided) => decided === code),
+        decisions.some((decided) => decided.code === code && (status ?? decided.status) === decided.status),
         'I8',
-        () => `command ${commandId} is answered ${code}; decided is ${codes.join() || 'nothing'}`,
+        () => `command ${commandId} is answered ${code}, ${status}; decided is ${JSON.stringify(decisions)}`,
       )
     }
+  }
+
+  #progress({ topic, partition }: PartitionId) {
+    const domain = this.#domains.find((each) => each.topic === topic)
+    if (domain === undefined) throw new Error(`nobody decides on ${topic}`)
+    return domain.database.progress({ topic, partition })
   }
 }

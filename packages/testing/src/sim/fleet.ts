@@ -1,12 +1,15 @@
 /** The processes of a simulation: started, killed, frozen, replaced. A restart is a new process with a new name. */
+
+import type { PartitionId } from '@ironsys/engine'
 import { type ApiProcess, startApi } from './api.ts'
-import { commandTopic, type System } from './system.ts'
+import { domainOf, type System } from './system.ts'
 import type { Actor } from './timeline.ts'
 import { startWorker, type WorkerProcess, type WorkerSettings } from './worker.ts'
 
 /** How long a process takes to start. */
 const START_MS = [100, 1200] as const
-const CLOCK_SKEW_MS = 120_000
+/** How wrong a clock is: most a little, some much. */
+const CLOCK_SKEW_MS = [500, 500, 500, 120_000] as const
 
 export type NextWorker = Partial<Pick<WorkerSettings, 'schemaVersion' | 'partitionCount'>>
 
@@ -18,7 +21,7 @@ export class Fleet {
   #apis: ApiProcess[] = []
   #started = 0
   /** Of workers that are started from now on. */
-  #release: 1 | 2 = 1
+  #release: 2 | 3 = 2
 
   constructor(system: System) {
     this.#system = system
@@ -43,6 +46,7 @@ export class Fleet {
       schemaVersion: this.#release,
       partitionCount: partitions,
       batchRecordsMax: random.pick([1, 2, 4, 8, 50]),
+      batchEventsMax: random.pick([1, 1, 2, 5, 1000]),
       cachedKeysMax: random.pick([1, 2, 100]),
       ...different,
     }
@@ -84,7 +88,7 @@ export class Fleet {
   }
 
   /** The operators' last word: all workers are rightly configured and of this release. Others are left alone. */
-  repair(release: 1 | 2): void {
+  repair(release: 2 | 3): void {
     const { timeline, partitions } = this.#system
     this.#release = release
     const isSound = ({ schemaVersion, partitionCount }: WorkerSettings) =>
@@ -112,20 +116,22 @@ export class Fleet {
   }
 
   /** True when a writer of the partition has stopped and asks for a human. */
-  isHalted(partition: number): boolean {
-    return this.workers().some(({ modes }) => modes.get(partition) === 'halted')
+  isHalted({ topic, partition }: PartitionId): boolean {
+    return this.workers().some(({ modes }) => modes.get(`${topic}/${partition}`) === 'halted')
   }
 
   /** An operator's repair: whoever writes the partition is fenced. */
-  raiseEpoch(partition: number): void {
-    const epoch = this.#system.database.raiseEpoch({ topic: commandTopic, partition })
-    this.#system.checker.raised(partition, epoch)
-    this.#system.timeline.say(() => `partition ${partition} is in epoch ${epoch} now`)
+  raiseEpoch(id: PartitionId): void {
+    const { database, checks } = domainOf(this.#system, id.topic)
+    const epoch = database.raiseEpoch(id)
+    checks.raised(id.partition, epoch)
+    this.#system.timeline.say(() => `partition ${id.partition} of ${id.topic} is in epoch ${epoch} now`)
   }
 
   #newActor(kind: string): Actor {
     const { random } = this.#system.timeline
-    const clockSkewMs = random.chance(0.5) ? 0 : random.integer(-CLOCK_SKEW_MS, CLOCK_SKEW_MS)
+    const someSkew = (mostMs: number) => random.integer(-mostMs, mostMs)
+    const clockSkewMs = random.chance(0.5) ? 0 : someSkew(random.pick(CLOCK_SKEW_MS))
     return { name: `${kind}-${this.#started++}`, clockSkewMs, state: 'running' }
   }
 }

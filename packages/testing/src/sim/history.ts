@@ -8,10 +8,13 @@ export interface Placed {
   readonly record: LogRecord
   readonly identity: string
   readonly previous: Placed | null
+  /** What lay behind it at one time or another. */
+  readonly followers: Placed[]
 }
 
 export class PartitionHistory {
   readonly #byIdentity = new Map<string, Placed>()
+  readonly #first: Placed[] = []
   #head: Placed | null = null
   /** The newest record that was applied. */
   applied: Placed | null = null
@@ -20,8 +23,10 @@ export class PartitionHistory {
 
   appended(record: LogRecord): void {
     const identity = identityOf(record.offset, recordDigest(record), record.timeMs)
-    const placed = { record, identity, previous: this.#head }
+    const placed: Placed = { record, identity, previous: this.#head, followers: [] }
     this.#byIdentity.set(identity, placed)
+    const neighbours = this.#head === null ? this.#first : this.#head.followers
+    neighbours.push(placed)
     this.#head = placed
   }
 
@@ -30,9 +35,20 @@ export class PartitionHistory {
     this.cutAt = Math.min(offset, this.cutAt ?? offset)
   }
 
-  /** The records from `from` to `to`, as the commit names them; a string says why there is no such path. */
+  /** What may come after all that was applied. */
+  following(): readonly Placed[] {
+    return this.applied === null ? this.#first : this.applied.followers
+  }
+
+  /**
+   * The records from `from` to `to`, as the commit names them; a string says why there is no such path. There may be
+   * none: the first steps of a record are committed before it is done.
+   */
   path(from: Progress, to: Progress): readonly Placed[] | string {
-    if (to.lastRecord === null) return 'the commit names no record'
+    if (to.lastRecord === null) {
+      const isFirst = to.nextOffset === from.nextOffset && this.applied === null
+      return isFirst ? [] : 'the commit names no record'
+    }
     const last = identityOf(to.nextOffset - 1, to.lastRecord.digest, to.lastRecord.timeMs)
     const records: Placed[] = []
     let at = this.#byIdentity.get(last) ?? null

@@ -34,7 +34,7 @@ logContract(async (): Promise<LogUnderTest> => {
     reader: async () => {
       const assigned = Promise.withResolvers<PartitionLog>()
       const consumer = createConsumerOn(
-        cluster.connection(process, new ConsumerGroup(timeline, 1)),
+        cluster.connection(process, topic, new ConsumerGroup(timeline, 1)),
         { topic, logger: silentLogger },
         { assigned: assigned.resolve, revoked: () => {}, crashed: assigned.reject },
       )

@@ -24,6 +24,9 @@ export interface OddFetches {
   readonly crash: number
 }
 
+/** The topics that are decided on. */
+export const commandTopics = [topics.reservationCommands, topics.bookingCommands] as const
+
 export const oddFetches: OddFetches = { redelivered: 0.02, hole: 0.01, crash: 0.1 }
 
 /** Hears of every record at the moment it is written. */
@@ -34,7 +37,8 @@ export class LogCluster {
   readonly server = new Server({ name: 'kafka', latencyMs: [1, 8], slowMs: 4000, timeoutMs: 2000 })
   readonly clusterId = 'simulated'
   readonly partitions: number
-  readonly group: ConsumerGroup
+  /** One consumer group per topic of commands. */
+  readonly groups: ReadonlyMap<string, ConsumerGroup>
   odd: OddFetches = oddFetches
   /** Grows whenever every connection breaks; a session compares it with what it was at its last poll. */
   connectionEpoch = 0
@@ -53,13 +57,19 @@ export class LogCluster {
     this.timeline = timeline
     this.partitions = partitions
     this.#listener = listener
-    this.group = new ConsumerGroup(timeline, partitions)
+    this.groups = new Map(commandTopics.map((topic) => [topic, new ConsumerGroup(timeline, partitions)]))
     for (const topic of Object.values(topics)) {
       this.#logs.set(
         topic,
         Array.from({ length: partitions }, () => createMemoryLog()),
       )
     }
+  }
+
+  group(topic: string): ConsumerGroup {
+    const group = this.groups.get(topic)
+    if (group === undefined) throw new Error(`nobody consumes ${topic}`)
+    return group
   }
 
   log(topic: string, partition: number): MemoryLog {
@@ -106,8 +116,7 @@ export class LogCluster {
     }
   }
 
-  connection(actor: Actor, group: ConsumerGroup = this.group): ConsumerConnection {
-    const topic = topics.reservationCommands
+  connection(actor: Actor, topic: string, group: ConsumerGroup = this.group(topic)): ConsumerConnection {
     const wire = createWire(this.timeline, actor, this.server)
     const bounds = () =>
       Array.from({ length: this.partitions }, (_, partition) => {
@@ -120,7 +129,7 @@ export class LogCluster {
         offsets: () => wire('offsets', () => new Map(bounds())),
         close: async () => {},
       },
-      openSession: (events) => createSession(this, group, actor, events),
+      openSession: (events) => createSession(this, topic, group, actor, events),
     }
   }
 
@@ -128,7 +137,8 @@ export class LogCluster {
     if (this.timeline.random.chance(this.shortOfReplicas)) throw new NotEnoughReplicasError()
     return topicMessages.flatMap(({ topic, messages }) => {
       const answers = new Map<number, number>()
-      const lies = topic === topics.reservationCommands && this.timeline.random.chance(this.lieProbability)
+      const lies =
+        commandTopics.some((each) => each === topic) && this.timeline.random.chance(this.lieProbability)
       for (const { partition = 0, key, value } of messages) {
         const text = value === null ? null : value.toString()
         if (lies) {

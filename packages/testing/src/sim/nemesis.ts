@@ -2,10 +2,13 @@
  * What goes wrong, and when. Each seed has a few kinds of fault of its own (swarm testing: Groce et al., ISSTA 2012),
  * so that rare combinations are as likely as common ones.
  */
+
+import type { PartitionId } from '@ironsys/engine'
 import type { Fleet } from './fleet.ts'
+import { commandTopics } from './log-cluster.ts'
 import { calm, type Odds, type Server, type Trap } from './network.ts'
 import type { Random } from './random.ts'
-import { commandTopic, flushRedis, type System } from './system.ts'
+import { domainOf, flushRedis, type System } from './system.ts'
 
 const kinds = [
   'worker-killed',
@@ -25,6 +28,7 @@ const kinds = [
   'postgres-storm',
   'redis-storm',
   'commit-trap',
+  'steps-trap',
   'produce-trap',
   'snapshot-trap',
   'broker-clock',
@@ -33,6 +37,8 @@ const kinds = [
 ] as const
 export type FaultKind = (typeof kinds)[number] | 'log-cut' | 'false-acknowledgement'
 
+/** Where most seeds should have been. */
+const often = new Set<FaultKind>(['commit-trap', 'steps-trap'])
 /** A lost answer is what code gets wrong most easily. */
 const trapEffects: readonly [Trap['effect'], ...Trap['effect'][]] = [
   'answer-lost',
@@ -47,6 +53,13 @@ const SERVER_DOWN_MS = [500, 3000, 12_000] as const
 const FROZEN_MS = [200, 9000] as const
 const STORM_MS = [300, 5000] as const
 const BETWEEN_MS = [30, 900] as const
+type Range = readonly [number, number]
+/** A little wrong mostly; at times so far ahead that bookings are asked what becomes of their holds. */
+const BROKER_SKEW_MS: readonly [Range, ...Range[]] = [
+  [-3000, 3000],
+  [-3000, 3000],
+  [300_000, 400_000],
+]
 
 export class Nemesis {
   readonly #system: System
@@ -56,14 +69,14 @@ export class Nemesis {
   readonly #pace: number
   /** How often each kind struck. */
   readonly strikes = new Map<FaultKind, number>()
-  /** Partitions that must halt: what was applied is not in the log any more. */
-  readonly mustHalt = new Set<number>()
+  /** Partitions that must halt, as `topic/partition`: what was applied is not in the log any more. */
+  readonly mustHalt = new Set<string>()
 
   constructor(system: System, fleet: Fleet, random: Random) {
     this.#system = system
     this.#fleet = fleet
     const share = random.pick([0.1, 0.25, 0.5])
-    const chosen: FaultKind[] = kinds.filter((kind) => random.chance(kind === 'commit-trap' ? 0.7 : share))
+    const chosen: FaultKind[] = kinds.filter((kind) => random.chance(often.has(kind) ? 0.7 : share))
     if (random.chance(0.2)) chosen.push('log-cut')
     if (random.chance(0.05)) chosen.push('false-acknowledgement')
     this.#kinds = chosen
@@ -86,7 +99,7 @@ export class Nemesis {
   }
 
   /** Everything runs again; what is broken for good stays so. `release`: what all workers must be able to read. */
-  heal(release: 1 | 2): void {
+  heal(release: 2 | 3): void {
     const { timeline, log, postgres, redis } = this.#system
     for (const server of [log.server, postgres, redis]) {
       server.odds = calm
@@ -104,13 +117,14 @@ export class Nemesis {
   #striking(): Readonly<Record<FaultKind, () => void>> {
     const { timeline, log, postgres, redis, partitions } = this.#system
     const { random } = timeline
-    const anyPartition = () => random.integer(0, partitions - 1)
+    const anyTopic = () => random.pick(commandTopics)
+    const anyPartition = () => ({ topic: anyTopic(), partition: random.integer(0, partitions - 1) })
     return {
       'worker-killed': () => this.#killWorker(),
       'worker-frozen': () => this.#freezeProcess(),
       'worker-replaced': () => this.#replaceWorker(),
       'api-killed': () => this.#killApi(),
-      rebalance: () => log.group.rebalance(),
+      rebalance: () => log.group(anyTopic()).rebalance(),
       'kafka-killed': () => this.#killServer(log.server, () => log.breakConnections()),
       'postgres-killed': () => this.#killServer(postgres),
       'redis-killed': () =>
@@ -124,12 +138,16 @@ export class Nemesis {
       'postgres-storm': () => this.#storm(postgres),
       'redis-storm': () => this.#storm(redis),
       'commit-trap': () => this.#setTrap(postgres, 'commit'),
+      'steps-trap': () => {
+        // It is there when whoever goes on has read how far the partition is, and not yet what is due.
+        postgres.trap = { request: 'commit-steps', effect: 'late', until: 'open' }
+      },
       'produce-trap': () => this.#setTrap(log.server, 'produce'),
       'snapshot-trap': () => {
         redis.trap = { request: 'put-snapshot', effect: 'late' }
       },
       'broker-clock': () => {
-        log.clockSkewMs = random.integer(-3000, 3000)
+        log.clockSkewMs = random.integer(...random.pick(BROKER_SKEW_MS))
       },
       'epoch-raised': () => this.#fleet.raiseEpoch(anyPartition()),
       'wrong-partition-count': () => this.#fleet.startWorker({ partitionCount: partitions + 1 }),
@@ -222,15 +240,17 @@ export class Nemesis {
   }
 
   /** A leader that was behind takes over: the newest records are gone, and others come in their place. */
-  #cutLog(partition: number): void {
-    const { timeline, log, checker, database } = this.#system
-    const records = log.log(commandTopic, partition)
+  #cutLog(id: PartitionId): void {
+    const { timeline, log } = this.#system
+    const { topic, partition } = id
+    const { checks, database } = domainOf(this.#system, topic)
+    const records = log.log(topic, partition)
     if (records.high === 0) return
     const cutAt = Math.max(0, records.high - timeline.random.integer(1, 6))
     records.truncate(cutAt)
-    checker.history(partition).cut(cutAt)
+    checks.history(partition).cut(cutAt)
     log.breakConnections()
-    if (cutAt < database.progress({ topic: commandTopic, partition }).nextOffset) this.mustHalt.add(partition)
-    timeline.say(() => `partition ${partition} has lost its records from ${cutAt} on`)
+    if (cutAt < database.progress(id).nextOffset) this.mustHalt.add(`${topic}/${partition}`)
+    timeline.say(() => `partition ${partition} of ${topic} has lost its records from ${cutAt} on`)
   }
 }

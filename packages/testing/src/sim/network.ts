@@ -17,8 +17,11 @@ export const calm: Odds = { refused: 0, requestLost: 0, answerLost: 0, slow: 0 }
 
 /** What happens to the one next request of a kind: chance alone seldom strikes between two particular steps. */
 export interface Trap {
+  /** What its name begins with. */
   readonly request: string
   readonly effect: 'caller-dies-before' | 'caller-dies-after' | 'answer-lost' | 'late'
+  /** So late: just after the server's next request of this name. */
+  readonly until?: string
 }
 
 export interface ServerSettings {
@@ -39,6 +42,8 @@ export class Server {
   actor: Actor
   /** What callers do when their connection breaks. */
   readonly waiting = new Set<() => void>()
+  /** Late requests, by the name of the request that they come after. */
+  readonly #late = new Map<string, () => void>()
 
   constructor(settings: ServerSettings) {
     this.settings = settings
@@ -56,11 +61,23 @@ export class Server {
   }
 
   /** The trap for this request, which then is no more. */
-  spring(request: string): Trap['effect'] | null {
-    if (this.trap?.request !== request) return null
-    const { effect } = this.trap
+  spring(request: string): Trap | null {
+    const { trap } = this
+    if (trap === null || !request.startsWith(trap.request)) return null
     this.trap = null
-    return effect
+    return trap
+  }
+
+  /** Another one that is held for the same request is lost. */
+  hold(until: string, arrive: () => void): void {
+    this.#late.set(until, arrive)
+  }
+
+  /** The late request that comes after this one, if any. */
+  release(request: string): (() => void) | undefined {
+    const arrive = this.#late.get(request)
+    this.#late.delete(request)
+    return arrive
   }
 
   /** What callers have sent may be worked on all the same; no answer reaches them. */
@@ -73,6 +90,9 @@ export class Server {
     if (this.down) this.actor = newLife(this.settings.name)
   }
 }
+
+/** Late by little, mostly: just when the caller has looked again what is there, or has gone on from there. */
+const LATE_MS = [200, 1000] as const
 
 /** What would fill a trace with nothing. */
 const quiet = new Set(['fetch', 'get', 'get-snapshot', 'set', 'publish'])
@@ -98,7 +118,8 @@ export function createWire(timeline: Timeline, caller: Actor, server: Server): W
       }
       const connectionBroke = () => void later(() => fail('connection broken'))
       const giveUp = timeline.schedule(caller, timeoutMs, () => fail('no answer in time'))
-      const sprung = server.spring(request)
+      const trap = server.spring(request)
+      const sprung = trap?.effect
       const arrive = (): void => {
         if (sprung === 'caller-dies-before') {
           timeline.say(() => `${caller.name} dies before its ${request}`, life)
@@ -110,6 +131,8 @@ export function createWire(timeline: Timeline, caller: Actor, server: Server): W
           return
         }
         const answer = attempt(work)
+        const late = server.release(request)
+        if (late !== undefined) timeline.schedule(life, travelMs(), late)
         if ('fault' in answer || !quiet.has(request)) {
           const fault = 'fault' in answer ? `: ${answer.fault}` : ''
           timeline.say(() => `${request} of ${caller.name}${fault}`, life)
@@ -136,8 +159,10 @@ export function createWire(timeline: Timeline, caller: Actor, server: Server): W
         server.waiting.add(connectionBroke)
         // The caller has long gone on when it is done.
         if (sprung === 'late') connectionBroke()
-        const slow = sprung === 'late' || random.chance(server.odds.slow)
-        timeline.schedule(life, travelMs() + (slow ? random.integer(0, slowMs) : 0), arrive)
+        const isSlow = random.chance(server.odds.slow)
+        const lateMs = sprung === 'late' ? random.pick([...LATE_MS, slowMs]) : isSlow ? slowMs : 0
+        if (trap?.until !== undefined) server.hold(trap.until, arrive)
+        else timeline.schedule(life, travelMs() + (lateMs > 0 ? random.integer(0, lateMs) : 0), arrive)
       }
     })
 }

@@ -14,7 +14,12 @@ installVirtualGlobals()
 planted?.requireComplete()
 
 port.on('message', async (message: unknown) => {
-  const { from, to } = z.object({ from: z.int(), to: z.int() }).parse(message)
+  const chunk = z.object({ from: z.int(), to: z.int() }).nullable().parse(message)
+  if (chunk === null) {
+    port.close()
+    return
+  }
+  const { from, to } = chunk
   for (let seed = from; seed <= to; seed++) port.postMessage({ result: await simulate(seed, null) })
   port.postMessage({ result: null })
 })

@@ -10,6 +10,8 @@ export interface SeedRun {
   readonly mutant: string | null
   /** Ends early when so many seeds have failed. */
   readonly failuresMax: number
+  /** Seeds given to a thread at once; every seed before one that ran has run too. */
+  readonly chunk?: number
 }
 
 export interface SeedSummary {
@@ -25,7 +27,6 @@ export interface SeedSummary {
 }
 
 const THREADS_MAX = 16
-/** Seeds given to a thread at once. */
 const CHUNK = 20
 
 /** Runs `count` seeds from `from` on; `progress` hears of every finished one. Throws what a thread throws. */
@@ -36,11 +37,12 @@ export async function runSeeds(
   const startedMs = performance.now()
   const results: SimulationResult[] = []
   const failed: SimulationResult[] = []
+  const { chunk: chunkSeeds = CHUNK } = run
   const end = run.from + run.count - 1
   let next = run.from
   const takeChunk = (): { from: number; to: number } | null => {
     if (next > end || failed.length >= run.failuresMax) return null
-    const chunk = { from: next, to: Math.min(end, next + CHUNK - 1) }
+    const chunk = { from: next, to: Math.min(end, next + chunkSeeds - 1) }
     next = chunk.to + 1
     return chunk
   }
@@ -49,7 +51,7 @@ export async function runSeeds(
     if (result.violation !== null) failed.push(result)
     progress(results.length, failed.length)
   }
-  const threads = Math.min(availableParallelism(), THREADS_MAX, Math.ceil(run.count / CHUNK))
+  const threads = Math.min(availableParallelism(), THREADS_MAX, Math.ceil(run.count / chunkSeeds))
   await Promise.all(Array.from({ length: threads }, () => runThread(run.mutant, takeChunk, hear)))
   return summaryOf(results, failed, performance.now() - startedMs)
 }
@@ -62,9 +64,8 @@ function runThread(
   return new Promise((resolve, reject) => {
     const thread = new Worker(new URL('./seed-range.ts', import.meta.url), { workerData: { mutant } })
     const giveChunk = (): void => {
-      const chunk = takeChunk()
-      if (chunk === null) void thread.terminate()
-      else thread.postMessage(chunk)
+      // Null: it ends by itself.
+      thread.postMessage(takeChunk())
     }
     thread.on('message', ({ result }: { result: SimulationResult | null }) => {
       if (result === null) giveChunk()

@@ -1,11 +1,13 @@
 /** One seed, from the first start to the verdict. */
+import { topics } from '@ironsys/contracts'
+import type { Wire } from '../twins/index.ts'
 import { Clients } from './clients.ts'
 import { Fleet } from './fleet.ts'
 import { type FaultKind, Nemesis } from './nemesis.ts'
 import { createRandom } from './random.ts'
-import { commandTopic, createSystem, type System } from './system.ts'
+import { createSystem, type System } from './system.ts'
 import { Timeline } from './timeline.ts'
-import { checkAnswered, checkEnd, readAll, unfinished } from './verdict.ts'
+import { checkAnswered, checkEnd, progressOf, readAll, unfinished } from './verdict.ts'
 import type { Violation } from './violations.ts'
 import { useTimeline } from './virtual-globals.ts'
 import { askOnceMore, startWorkload } from './workload.ts'
@@ -57,6 +59,9 @@ export async function simulate(
   }
 }
 
+/** Without a way to go. */
+const atOnce: Wire = async (_, work) => work()
+
 export interface Run {
   readonly fleet: Fleet
   readonly clients: Clients
@@ -65,18 +70,18 @@ export interface Run {
   readonly healMs: number
   readonly slotIds: readonly string[]
   /** What workers must be able to read in the end. */
-  readonly release: 1 | 2
+  readonly release: 2 | 3
 }
 
 function start(system: System, seed: number): Run {
-  const { timeline, database, log, partitions } = system
+  const { timeline, database, bookings, log, partitions } = system
   const { random } = timeline
   // The first start has been: no worker with another partition count can be the first to say what it is.
-  const atOnce = database.connect({ clusterId: log.clusterId, partitionCount: partitions }, async (_, work) =>
-    work(),
-  )
-  for (let partition = 0; partition < partitions; partition++)
-    void atOnce.open({ topic: commandTopic, partition })
+  const identity = { clusterId: log.clusterId, partitionCount: partitions }
+  for (let partition = 0; partition < partitions; partition++) {
+    void database.connect(identity, atOnce).open({ topic: topics.reservationCommands, partition })
+    void bookings.connect(identity, atOnce).open({ topic: topics.bookingCommands, partition })
+  }
   const fleet = new Fleet(system)
   const clients = new Clients(system, () => fleet.apis())
   const nemesis = new Nemesis(system, fleet, random)
@@ -90,12 +95,12 @@ function start(system: System, seed: number): Run {
     intents: random.integer(20, 250),
     lengthMs,
     reads: random.integer(10, 150),
-    poison: random.chance(0.4) ? random.integer(1, 6) : 0,
+    strays: random.chance(0.5) ? random.integer(1, 12) : 0,
     newer,
   })
   const healMs = timeline.nowMs + lengthMs
   nemesis.start(healMs)
-  return { fleet, clients, nemesis, healMs, slotIds, release: newer ? 2 : 1 }
+  return { fleet, clients, nemesis, healMs, slotIds, release: newer ? 3 : 2 }
 }
 
 async function untilVerdict(system: System, run: Run): Promise<Violation | null> {
@@ -109,16 +114,17 @@ async function untilVerdict(system: System, run: Run): Promise<Violation | null>
   const asked = run.clients.accepted.length
   askOnceMore(run.clients, run.slotIds)
   if (!(await untilAtRest(system, run))) return findings.first ?? null
-  const settledMs = timeline.nowMs + READERS_SETTLE_MS
-  await runUntil(system, run, () => timeline.nowMs >= settledMs)
-  checkAnswered(system, run, run.clients.accepted.slice(asked))
+  const reached = run.clients.accepted.slice(asked).map((accepted) => progressOf(system, accepted))
+  const restMs = timeline.nowMs
+  await runUntil(system, run, () => timeline.nowMs >= restMs + READERS_SETTLE_MS)
+  checkAnswered(system, run, run.clients.accepted.slice(asked), reached)
   // The first read may still get what was known and look behind it (stale-while-revalidate); the second may not.
   for (let reads = 0; reads < 2; reads++) {
     readAll(system, fleet)
     const readMs = timeline.nowMs + READ_MS
     await runUntil(system, run, () => timeline.nowMs >= readMs)
   }
-  checkEnd(system, run)
+  checkEnd(system, run, restMs)
   return findings.first ?? null
 }
 

@@ -1,5 +1,17 @@
 /** What a simulation found. */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'liveness'
+/** Those of the architecture, and what the waitlist and bookings promise beyond them. */
+export type Invariant =
+  | 'I1'
+  | 'I2'
+  | 'I3'
+  | 'I4'
+  | 'I5'
+  | 'I6'
+  | 'I7'
+  | 'I8'
+  | 'waitlist'
+  | 'booking'
+  | 'liveness'
 
 export interface Violation {
   readonly invariant: Invariant

@@ -2,42 +2,52 @@
  * A worker process: the real consumer, host, writers, publisher and Redis sink, wired as apps/worker wires them, on
  * connections to the simulated servers.
  */
-import { createRedisSink } from '@ironsys/cache'
-import { type CommandOutcome, redisNames } from '@ironsys/contracts'
+import { bookingBinding, bookingDecider } from '@ironsys/bookings'
+import { createRedisSink, type SnapshotForm } from '@ironsys/cache'
+import { type CommandOutcome, redisNames, topics } from '@ironsys/contracts'
 import {
+  type Binding,
+  type Command,
   createPartitionHost,
+  type Decider,
+  type DomainEvent,
   defaultWriterOptions,
+  type Header,
+  type OutboxStore,
+  type PartitionId,
   type Scheduler,
+  type Store,
   startPartitionWriter,
   type WriterMode,
+  type WriterObserver,
 } from '@ironsys/engine'
-import { createConsumerOn, createProducerOn, silentLogger } from '@ironsys/kafka'
+import { type CommandProducer, createConsumerOn, createProducerOn, silentLogger } from '@ironsys/kafka'
 import { createPublisher } from '@ironsys/outbox'
 import {
   type ReservationDecider,
   reservationBinding,
   reservationDecider,
-  type Slot,
   slotDocument,
 } from '@ironsys/reservations'
 import { createWire } from './network.ts'
-import { commandTopic, connectRedis, type System } from './system.ts'
+import { connectRedis, type System } from './system.ts'
 import type { Actor } from './timeline.ts'
 
 export interface WorkerSettings {
   /** The newest schema version that it can read. */
-  readonly schemaVersion: 1 | 2
+  readonly schemaVersion: 2 | 3
   /** What it believes the topic's partition count to be. */
   readonly partitionCount: number
   readonly batchRecordsMax: number
+  readonly batchEventsMax: number
   readonly cachedKeysMax: number
 }
 
 export interface WorkerProcess {
   readonly actor: Actor
   readonly settings: WorkerSettings
-  /** The last mode of each partition that it has or had. */
-  readonly modes: ReadonlyMap<number, WriterMode>
+  /** The last mode of each partition that it has or had, by `topic/partition`. */
+  readonly modes: ReadonlyMap<string, WriterMode>
   /** True when it has given up by itself and must be started again. */
   hasFailed(): boolean
   /** Stops in good order. */
@@ -48,86 +58,128 @@ const SINK_CLOSE_TIMEOUT_MS = 2000
 
 /** To be called in an event of `actor`: everything that it starts is that process's. */
 export function startWorker(system: System, actor: Actor, settings: WorkerSettings): WorkerProcess {
-  const { timeline, log } = system
-  const modes = new Map<number, WriterMode>()
+  const { timeline, log, database, bookings } = system
+  const modes = new Map<string, WriterMode>()
   let failed = false
-  const scheduler: Scheduler = { nowMs: () => Date.now(), delay: virtualDelay }
   const wire = createWire(timeline, actor, system.postgres)
   const identity = { clusterId: log.clusterId, partitionCount: settings.partitionCount }
-  const store = system.database.connect(identity, wire)
   const producer = createProducerOn(log.link(actor))
-  const sink = createRedisSink<Slot, CommandOutcome>({
-    redis: connectRedis(system, actor),
-    redisKey: redisNames.slot,
-    toDocument: slotDocument,
-    nowMs: () => Date.now(),
-    observe: { dropped: () => {}, replied: () => {} },
-  })
-  const fault = (id: { partition: number }, error: unknown) =>
-    timeline.say(() => `partition ${id.partition}: ${error}`, actor)
-  const publisher = createPublisher({
-    store,
-    events: producer,
-    scheduler,
-    observer: { pending: () => {}, fault },
-  })
-  const deps = {
-    decider: readingUpTo(settings.schemaVersion),
-    binding: reservationBinding(settings.partitionCount),
-    store,
-    publisher,
-    sink,
-    scheduler,
-    observer: {
-      mode: (id: { partition: number }, mode: WriterMode) => {
-        modes.set(id.partition, mode)
-        timeline.say(() => `partition ${id.partition} is ${mode}`, actor)
-      },
-      fault,
-      committed: () => {},
+  const shared: Shared = {
+    system,
+    actor,
+    settings,
+    producer,
+    modes,
+    failed: () => {
+      failed = true
     },
   }
-  const { batchRecordsMax, cachedKeysMax } = settings
-  const options = { ...defaultWriterOptions, batchRecordsMax, cachedKeysMax }
-  const host = createPartitionHost({
-    startWriter: (partition, partitionLog) =>
-      startPartitionWriter({ topic: commandTopic, partition }, partitionLog, deps, options),
-    rejoin: () => consumer.rejoin(),
-    fault: (error) => timeline.say(() => `host: ${error}`, actor),
-  })
-  const consumer = createConsumerOn(
-    log.connection(actor),
-    { topic: commandTopic, logger: silentLogger },
-    {
-      assigned: (partitionLog, partition) => host.assigned(partitionLog, partition),
-      revoked: (partition) => host.revoked(partition),
-      crashed: () => {
-        failed = true
-      },
-    },
-  )
-  consumer.start().catch(() => {
-    failed = true
-  })
+  const hosted = [
+    host(shared, {
+      topic: topics.reservationCommands,
+      decider: readingUpTo(settings.schemaVersion),
+      binding: reservationBinding(settings.partitionCount),
+      store: database.connect(identity, wire),
+      snapshots: { redisKey: redisNames.slot, toDocument: slotDocument },
+    }),
+    host(shared, {
+      topic: topics.bookingCommands,
+      decider: bookingDecider,
+      binding: bookingBinding(settings.partitionCount),
+      store: bookings.connect(identity, wire),
+      snapshots: null,
+    }),
+  ]
   return {
     actor,
     settings,
     modes,
     hasFailed: () => failed,
     stop: async () => {
-      await host.close()
-      await consumer.close()
+      await Promise.all(hosted.map(({ stopDeciding }) => stopDeciding()))
       await producer.close()
-      await sink.close(SINK_CLOSE_TIMEOUT_MS)
+      await Promise.all(hosted.map(({ sink }) => sink.close(SINK_CLOSE_TIMEOUT_MS)))
     },
   }
 }
 
+interface Shared {
+  readonly system: System
+  readonly actor: Actor
+  readonly settings: WorkerSettings
+  readonly producer: CommandProducer
+  readonly modes: Map<string, WriterMode>
+  readonly failed: () => void
+}
+
+interface HostedDomain<C extends Command, E extends DomainEvent, H extends Header, R> {
+  readonly topic: string
+  readonly decider: Decider<C, E, H, R, CommandOutcome>
+  readonly binding: Binding<E>
+  readonly store: Store<E, H, R, CommandOutcome> & OutboxStore
+  readonly snapshots: SnapshotForm<H> | null
+}
+
+/** One domain of the process. */
+function host<C extends Command, E extends DomainEvent, H extends Header, R>(
+  { system, actor, settings, producer, modes, failed }: Shared,
+  { topic, decider, binding, store, snapshots }: HostedDomain<C, E, H, R>,
+) {
+  const { timeline, log } = system
+  const scheduler: Scheduler = { nowMs: () => Date.now(), delay: virtualDelay }
+  const sink = createRedisSink<H, CommandOutcome>({
+    redis: connectRedis(system, actor),
+    snapshots,
+    nowMs: () => Date.now(),
+    observe: { dropped: () => {}, replied: () => {} },
+  })
+  const fault = (id: PartitionId, error: unknown) =>
+    timeline.say(() => `partition ${id.partition} of ${id.topic}: ${error}`, actor)
+  const publisher = createPublisher({
+    store,
+    events: producer,
+    scheduler,
+    observer: { pending: () => {}, fault },
+  })
+  const observer: WriterObserver = {
+    mode: ({ topic, partition }, mode) => {
+      modes.set(`${topic}/${partition}`, mode)
+      timeline.say(() => `partition ${partition} of ${topic} is ${mode}`, actor)
+    },
+    fault,
+    committed: () => {},
+  }
+  const deps = { decider, binding, store, publisher, sink, appender: producer, scheduler, observer }
+  const { batchRecordsMax, batchEventsMax, cachedKeysMax } = settings
+  const options = { ...defaultWriterOptions, batchRecordsMax, batchEventsMax, cachedKeysMax }
+  const partitions = createPartitionHost({
+    startWriter: (partition, partitionLog) =>
+      startPartitionWriter({ topic, partition }, partitionLog, deps, options),
+    rejoin: () => consumer.rejoin(),
+    fault: (error) => timeline.say(() => `host: ${error}`, actor),
+  })
+  const consumer = createConsumerOn(
+    log.connection(actor, topic),
+    { topic, logger: silentLogger },
+    {
+      assigned: (partitionLog, partition) => partitions.assigned(partitionLog, partition),
+      revoked: (partition) => partitions.revoked(partition),
+      crashed: failed,
+    },
+  )
+  consumer.start().catch(failed)
+  const stopDeciding = async () => {
+    await partitions.close()
+    await consumer.close()
+  }
+  return { sink, stopDeciding }
+}
+
 /** A worker of a later release reads what an earlier one may not even discard. */
-function readingUpTo(schemaVersion: 1 | 2): ReservationDecider {
-  if (schemaVersion === 1) return reservationDecider
+function readingUpTo(schemaVersion: 2 | 3): ReservationDecider {
+  if (schemaVersion === 2) return reservationDecider
   const parse: ReservationDecider['parse'] = (value) =>
-    reservationDecider.parse(value === null ? null : Buffer.from(value.toString().replace('"v":2', '"v":1')))
+    reservationDecider.parse(value === null ? null : Buffer.from(value.toString().replace('"v":3', '"v":2')))
   return { ...reservationDecider, parse }
 }
 

@@ -1,12 +1,13 @@
 import { reservationDecider } from '@ironsys/reservations'
 import { storeContract } from '../contract-suites/index.ts'
 import { createMemoryDatabase } from './memory-database.ts'
-import { refusedByReservationTables } from './reservation-tables.ts'
+import { erasedFromLedger, refusedByReservationTables } from './reservation-tables.ts'
 
 storeContract(async () => {
   const database = createMemoryDatabase({
-    keyOfRow: reservationDecider.keyOfRow,
+    decider: reservationDecider,
     refuses: refusedByReservationTables,
+    rewrites: erasedFromLedger,
   })
   return {
     connect: (log) => database.connect(log),
@@ -18,7 +19,7 @@ storeContract(async () => {
     ledger: async (slotId) =>
       database.ledger
         .filter(({ key }) => key === slotId)
-        .map(({ after, atMs, event }) => ({ version: after.version, atMs, type: event.type })),
+        .map(({ after, atMs, event }) => ({ version: after.version, atMs, event })),
     close: async () => {},
   }
 })

@@ -10,7 +10,6 @@
 import {
   type BatchEffects,
   DataError,
-  type DeadLetter,
   type DomainEvent,
   FencedError,
   type Header,
@@ -19,22 +18,17 @@ import {
   type OutboxSegment,
   type OutboxStore,
   type PartitionId,
-  type Prefetched,
-  type PrefetchRequest,
   type Progress,
   type RememberedOutcome,
   type Store,
 } from '@ironsys/engine'
+import { type BuriedLetter, MemoryTables, type MemoryTablesOptions, nameOf } from './memory-tables.ts'
 import { directWire, type Wire } from './wire.ts'
 
 /** The log that a process reads; the database remembers it and refuses another. */
 export interface LogOfProcess {
   readonly clusterId: string
   readonly partitionCount: number
-}
-
-export interface BuriedLetter extends DeadLetter {
-  readonly id: PartitionId
 }
 
 export interface MemoryDatabase<E extends DomainEvent, H extends Header, R, O> {
@@ -51,14 +45,15 @@ export interface MemoryDatabase<E extends DomainEvent, H extends Header, R, O> {
   outbox(id: PartitionId): readonly OutboxSegment[]
   /** What repair does: the next epoch of the whole database, which every partition draws from. Answers it. */
   raiseEpoch(id: PartitionId): number
-  /** One process's adapter. Requests: `open`, `prefetch`, `commit`, `pending-segments`, `remove-published`. */
+  /**
+   * One process's adapter. Requests: `open`, `due-keys`, `prefetch`, `commit` (`commit-steps` where it ends in the middle
+   * of a record's steps), `pending-segments`, `remove-published`.
+   */
   connect(log: LogOfProcess, wire?: Wire): Store<E, H, R, O> & OutboxStore
 }
 
-export interface MemoryDatabaseOptions<E extends DomainEvent, H extends Header, R, O> {
-  readonly keyOfRow: (row: R) => string
-  /** What the domain's tables refuse beyond missing and repeated keys, as a CHECK does; null when they take it. */
-  readonly refuses?: (effects: BatchEffects<E, H, R, O>) => string | null
+export interface MemoryDatabaseOptions<E extends DomainEvent, H extends Header, R, O>
+  extends MemoryTablesOptions<E, H, R, O> {
   /** Hears of every commit at its instant. */
   readonly committed?: (effects: BatchEffects<E, H, R, O>) => void
 }
@@ -76,23 +71,37 @@ interface PartitionRow {
 }
 
 const FIRST_RAISED_EPOCH = 2
-const fresh: Progress = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0 }
-const nameOf = ({ topic, partition }: PartitionId): string => `${topic}/${partition}`
+const fresh: Progress = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0, steps: 0 }
 
 class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryDatabase<E, H, R, O> {
-  readonly #options: MemoryDatabaseOptions<E, H, R, O>
-  readonly headers = new Map<string, H>()
-  readonly rows = new Map<string, R>()
-  readonly remembered = new Map<string, RememberedOutcome<O>[]>()
-  readonly ledger: LedgerEntry<E, H>[] = []
-  readonly deadLetters: BuriedLetter[] = []
+  readonly #tables: MemoryTables<E, H, R, O>
+  readonly #committed: MemoryDatabaseOptions<E, H, R, O>['committed']
   readonly #partitions = new Map<string, PartitionRow>()
-  /** The unique keys of ledger, remembered outcomes, dead letters and outbox. */
-  readonly #taken = new Set<string>()
   #nextEpoch = FIRST_RAISED_EPOCH
 
   constructor(options: MemoryDatabaseOptions<E, H, R, O>) {
-    this.#options = options
+    this.#tables = new MemoryTables(options)
+    this.#committed = options.committed
+  }
+
+  get headers() {
+    return this.#tables.headers
+  }
+
+  get rows() {
+    return this.#tables.rows
+  }
+
+  get remembered() {
+    return this.#tables.remembered
+  }
+
+  get ledger() {
+    return this.#tables.ledger
+  }
+
+  get deadLetters() {
+    return this.#tables.deadLetters
   }
 
   progress(id: PartitionId): Progress {
@@ -114,8 +123,9 @@ class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryD
   connect(log: LogOfProcess, wire: Wire = directWire): Store<E, H, R, O> & OutboxStore {
     return {
       open: (id) => wire('open', () => this.#open(id, log)),
-      prefetch: (request) => wire('prefetch', () => this.#prefetch(request)),
-      commit: (effects) => wire('commit', () => this.#commit(effects)),
+      dueKeys: (id, limit) => wire('due-keys', () => this.#tables.dueKeys(id, limit)),
+      prefetch: (request) => wire('prefetch', () => this.#tables.prefetch(request)),
+      commit: (effects) => wire(requestOf(effects), () => this.#commit(effects)),
       pendingSegments: (id, afterSeq, limit) =>
         wire('pending-segments', () => this.#pendingSegments(id, afterSeq, limit)),
       removePublished: (id, seq) => wire('remove-published', () => this.#removePublished(id, seq)),
@@ -134,57 +144,26 @@ class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryD
     return row.progress
   }
 
-  #prefetch({ keys, rowIds, commandIds }: PrefetchRequest): Prefetched<H, R, O> {
-    const rows = pick(this.rows, rowIds)
-    const keysOfRows = [...rows.values()].map(this.#options.keyOfRow)
-    const headers = pick(this.headers, [...keys, ...keysOfRows])
-    const found = [...pick(this.remembered, commandIds).values()].flat()
-    return { rows, headers, remembered: new Map(found.map(({ commandId, outcome }) => [commandId, outcome])) }
-  }
-
   #commit(effects: BatchEffects<E, H, R, O>): void {
-    const { id, from, to } = effects
+    const { id, from, to, segment } = effects
     const row = this.#partitions.get(nameOf(id))
-    const { nextOffset, epoch } = row?.progress ?? fresh
-    if (row === undefined || nextOffset !== from.nextOffset || epoch !== from.epoch) {
+    const { nextOffset, epoch, eventSeq } = row?.progress ?? fresh
+    const isHere = nextOffset === from.nextOffset && epoch === from.epoch && eventSeq === from.eventSeq
+    if (row === undefined || !isHere) {
       throw new FencedError(
-        `partition ${nameOf(id)} is not at offset ${from.nextOffset} in epoch ${from.epoch} any more`,
+        `partition ${nameOf(id)} is not at offset ${from.nextOffset} and event ${from.eventSeq} in epoch ${from.epoch} any more`,
       )
     }
-    const taking = uniqueKeysOf(effects)
-    const fault = this.#faultOf(effects, taking)
+    const isSent = segment !== null && row.outbox.some(({ lastSeq }) => lastSeq === segment.lastSeq)
+    const fault = isSent
+      ? `outbox row ${nameOf(id)} ${segment.lastSeq} exists`
+      : this.#tables.faultOf(effects)
     if (fault !== null) throw new DataError(fault)
     // From here on nothing may throw (invariant 1).
     row.progress = { ...to, epoch }
-    for (const key of taking) this.#taken.add(key)
-    for (const [key, change] of effects.headers) this.headers.set(key, change.header)
-    for (const [rowId, change] of effects.rows) this.rows.set(rowId, change.row)
-    for (const entry of effects.remembered) this.#remember(entry)
-    for (const entry of effects.ledger) this.ledger.push(entry)
-    for (const letter of effects.deadLetters) this.deadLetters.push(buried(id, letter))
-    if (effects.segment !== null) row.outbox = [...row.outbox, effects.segment].sort(bySequence)
-    this.#options.committed?.(effects)
-  }
-
-  #faultOf(effects: BatchEffects<E, H, R, O>, taking: readonly string[]): string | null {
-    for (const [key, { created }] of effects.headers) {
-      if (created === this.headers.has(key)) return `header ${key} ${created ? 'exists' : 'does not exist'}`
-    }
-    for (const [rowId, { created }] of effects.rows) {
-      if (created === this.rows.has(rowId)) return `row ${rowId} ${created ? 'exists' : 'does not exist'}`
-    }
-    const seen = new Set<string>()
-    for (const key of taking) {
-      if (this.#taken.has(key) || seen.has(key)) return `${key} exists`
-      seen.add(key)
-    }
-    return this.#options.refuses?.(effects) ?? null
-  }
-
-  #remember(entry: RememberedOutcome<O>): void {
-    const entries = this.remembered.get(entry.commandId)
-    if (entries === undefined) this.remembered.set(entry.commandId, [entry])
-    else entries.push(entry)
+    this.#tables.save(effects)
+    if (segment !== null) row.outbox = [...row.outbox, segment].sort(bySequence)
+    this.#committed?.(effects)
   }
 
   #pendingSegments(id: PartitionId, afterSeq: number, limit: number): readonly OutboxSegment[] {
@@ -196,42 +175,12 @@ class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryD
   #removePublished(id: PartitionId, seq: number): void {
     const row = this.#partitions.get(nameOf(id))
     if (row === undefined) return
-    for (const segment of row.outbox) {
-      if (segment.lastSeq <= seq) this.#taken.delete(segmentKey(id, segment))
-    }
     row.outbox = row.outbox.filter(({ lastSeq }) => lastSeq > seq)
   }
 }
 
-/** What the real tables have a unique index on, besides headers and rows. */
-function uniqueKeysOf<E extends DomainEvent, H extends Header, R, O>(
-  effects: BatchEffects<E, H, R, O>,
-): readonly string[] {
-  const { id, ledger, remembered, deadLetters, segment } = effects
-  return [
-    ...ledger.map(({ key, after, atMs }) => `ledger entry ${key} v${after.version} at ${atMs}`),
-    ...remembered.map(({ commandId, atMs }) => `remembered command ${commandId} at ${atMs}`),
-    ...deadLetters.map(({ offset }) => `dead letter ${nameOf(id)} ${offset}`),
-    ...(segment === null ? [] : [segmentKey(id, segment)]),
-  ]
-}
-
-function segmentKey(id: PartitionId, { lastSeq }: OutboxSegment): string {
-  return `outbox row ${nameOf(id)} ${lastSeq}`
+function requestOf({ to }: { readonly to: Progress }): string {
+  return to.steps > 0 ? 'commit-steps' : 'commit'
 }
 
 const bySequence = (a: OutboxSegment, b: OutboxSegment): number => a.lastSeq - b.lastSeq
-
-/** Postgres has no NUL in text; the adapter writes it as two characters. */
-function buried(id: PartitionId, letter: DeadLetter): BuriedLetter {
-  return { ...letter, id, detail: letter.detail.replaceAll('\0', '\\0') }
-}
-
-function pick<V>(from: ReadonlyMap<string, V>, keys: readonly string[]): Map<string, V> {
-  const picked = new Map<string, V>()
-  for (const key of keys) {
-    const value = from.get(key)
-    if (value !== undefined) picked.set(key, value)
-  }
-  return picked
-}

@@ -3,35 +3,35 @@ import { edit, type Mutant } from './mutant.ts'
 
 const writer = 'packages/engine/src/partition-writer.ts'
 const prefetch = 'packages/engine/src/prefetch.ts'
+const stateBefore = 'packages/engine/src/state-before.ts'
 const database = 'packages/testing/src/twins/memory-database.ts'
 
 export const commitMutants: readonly Mutant[] = [
   {
     name: 'no-fence',
     what: 'a commit does not look at partition_progress',
+    edits: [edit(database, 'if (row === undefined || !isHere) {', 'if (row === undefined) {')],
+  },
+  {
+    name: 'fence-without-offset',
+    what: 'the fence compares the epoch and not how far the partition is',
     edits: [
       edit(
         database,
-        'if (row === undefined || nextOffset !== from.nextOffset || epoch !== from.epoch) {',
-        'if (row === undefined) {',
+        'nextOffset === from.nextOffset && epoch === from.epoch && eventSeq === from.eventSeq',
+        'epoch === from.epoch',
       ),
     ],
   },
   {
-    name: 'fence-without-offset',
-    what: 'the fence compares the epoch and not the offset',
-    edits: [edit(database, 'nextOffset !== from.nextOffset || epoch !== from.epoch', 'epoch !== from.epoch')],
+    name: 'fence-without-event-seq',
+    what: 'the fence does not see that steps of the next record were committed',
+    edits: [edit(database, ' && eventSeq === from.eventSeq', '')],
   },
   {
     name: 'fence-without-epoch',
     what: 'the fence compares the offset and not the epoch: a repair does not stop the writer',
-    edits: [
-      edit(
-        database,
-        'nextOffset !== from.nextOffset || epoch !== from.epoch',
-        'nextOffset !== from.nextOffset',
-      ),
-    ],
+    edits: [edit(database, ' && epoch === from.epoch', '')],
   },
   {
     name: 'partition-count-not-compared',
@@ -73,8 +73,8 @@ export const commitMutants: readonly Mutant[] = [
       ),
       edit(
         writer,
-        '      await this.#commit(effects)\n',
-        '      await this.#commit(effects)\n      for (const [key, change] of effects.headers) this.#cache.set(key, change.header)\n',
+        '      await this.#commit(batch)\n',
+        '      await this.#commit(batch)\n      for (const [key, change] of effects.headers) this.#cache.set(key, change.header)\n',
       ),
     ],
   },
@@ -84,8 +84,8 @@ export const commitMutants: readonly Mutant[] = [
     edits: [
       edit(
         writer,
-        '      if (error instanceof DataError) this.#narrowDown(effects, error)\n      throw error\n',
-        '      if (error instanceof DataError) this.#narrowDown(effects, error)\n      if (error instanceof DataError || error instanceof FencedError) throw error\n',
+        'touched, error)\n      throw error\n',
+        'touched, error)\n      if (error instanceof DataError || error instanceof FencedError) throw error\n',
       ),
     ],
   },
@@ -95,9 +95,9 @@ export const commitMutants: readonly Mutant[] = [
     edits: [
       edit(prefetch, 'const known = inFlight?.rows.get(rowId)', "const known = inFlight?.rows.get('')"),
       edit(
-        writer,
-        'row: (rowId) => inFlight?.rows.get(rowId)?.row ?? loaded?.rows.get(rowId),',
-        'row: (rowId) => loaded?.rows.get(rowId),',
+        stateBefore,
+        'const changed = inFlight?.rows.get(rowId)',
+        "const changed = inFlight?.rows.get('')",
       ),
     ],
   },
@@ -106,16 +106,15 @@ export const commitMutants: readonly Mutant[] = [
     what: 'a batch is decided from headers as they were before the batch that is being committed',
     edits: [
       edit(prefetch, 'inFlight?.headers.get(key)?.header ?? cached(key)', 'cached(key)'),
-      edit(writer, '        inFlight?.headers.get(key)?.header ??\n', ''),
+      edit(
+        stateBefore,
+        'plan.headers.get(key) ?? inFlight?.headers.get(key)?.header',
+        'plan.headers.get(key)',
+      ),
       edit(
         writer,
         '    for (const [key, change] of effects.headers) this.#cache.set(key, change.header)\n',
         '    for (const key of effects.headers.keys()) this.#cache.delete(key)\n',
-      ),
-      edit(
-        'packages/engine/src/header-cache.ts',
-        '  clear(): void {',
-        '  delete(key: string): void {\n    this.#entries.delete(key)\n  }\n\n  clear(): void {',
       ),
     ],
   },
@@ -124,7 +123,7 @@ export const commitMutants: readonly Mutant[] = [
     what: 'what the batch in flight remembers is not seen by the next',
     edits: [
       edit(
-        writer,
+        stateBefore,
         'remembered.get(commandId) ?? loaded?.remembered.get(commandId)',
         'loaded?.remembered.get(commandId)',
       ),
@@ -133,6 +132,6 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'batch-buried-with-its-poison',
     what: 'what the database refuses is not narrowed down: the first record is buried instead',
-    edits: [edit(writer, '    if (records > 1) return\n', '')],
+    edits: [edit('packages/engine/src/narrowing.ts', '    if (records > 1) return\n', '')],
   },
 ]

@@ -1,8 +1,10 @@
+import { bookingMutants } from './bookings.ts'
 import { commitMutants } from './commit.ts'
 import { decidingMutants } from './deciding.ts'
 import { leavingMutants } from './leaving.ts'
 import { logMutants } from './log.ts'
 import type { Mutant } from './mutant.ts'
+import { waitingMutants } from './waiting.ts'
 
 export type { Edit, Mutant } from './mutant.ts'
 
@@ -10,5 +12,7 @@ export const mutants: readonly Mutant[] = [
   ...commitMutants,
   ...logMutants,
   ...decidingMutants,
+  ...waitingMutants,
+  ...bookingMutants,
   ...leavingMutants,
 ]

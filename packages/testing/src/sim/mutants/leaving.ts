@@ -11,8 +11,8 @@ export const leavingMutants: readonly Mutant[] = [
     edits: [
       edit(
         writer,
-        '      await this.#commit(effects)\n      if (effects.segment !== null) publisher.committed(this.#id, effects.segment)\n',
-        '      if (effects.segment !== null) publisher.committed(this.#id, effects.segment)\n      await this.#commit(effects)\n',
+        '      await this.#commit(batch)\n      if (effects.segment !== null) publisher.committed(this.#id, effects.segment)\n',
+        '      if (effects.segment !== null) publisher.committed(this.#id, effects.segment)\n      await this.#commit(batch)\n',
       ),
     ],
   },
@@ -22,8 +22,8 @@ export const leavingMutants: readonly Mutant[] = [
     edits: [
       edit(
         writer,
-        '      await this.#commit(effects)\n',
-        '      sink.committed(batch.committed)\n      await this.#commit(effects)\n',
+        '      await this.#commit(batch)\n',
+        '      sink.committed(batch.committed)\n      await this.#commit(batch)\n',
       ),
     ],
   },

@@ -3,6 +3,7 @@ import { edit, type Mutant } from './mutant.ts'
 
 const writer = 'packages/engine/src/partition-writer.ts'
 const batch = 'packages/engine/src/batch.ts'
+const inProgress = 'packages/engine/src/batch-in-progress.ts'
 const reader = 'packages/engine/src/record-reader.ts'
 
 export const logMutants: readonly Mutant[] = [
@@ -52,7 +53,7 @@ export const logMutants: readonly Mutant[] = [
     what: 'a command in a partition that is not its own is decided there too',
     edits: [
       edit(
-        batch,
+        inProgress,
         'if (key !== null && binding.partitionOfKey(key) !== id.partition) {',
         'if (key !== null && binding.partitionOfKey(key) < 0) {',
       ),
@@ -61,7 +62,7 @@ export const logMutants: readonly Mutant[] = [
   {
     name: 'log-time-not-clamped',
     what: 'time goes back with the clock of the broker',
-    edits: [edit(batch, 'this.#atMs = Math.max(this.#atMs, record.timeMs)', 'this.#atMs = record.timeMs')],
+    edits: [edit(inProgress, 'this.#atMs = Math.max(clampMs, record.timeMs)', 'this.#atMs = record.timeMs')],
   },
   {
     name: 'retry-under-new-id',

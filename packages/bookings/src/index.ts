@@ -1,0 +1,7 @@
+export * from './binding.ts'
+export * from './decider.ts'
+export * from './documents.ts'
+export { homePartition, subjectOf } from './home.ts'
+export * from './reads.ts'
+export * from './state.ts'
+export * from './tables.ts'
