@@ -26,7 +26,6 @@ export interface Decided {
 /** Positions are exact this far: of packages/capacity. */
 const LINE_WINDOW = 100
 
-
 export function createMemoryStore(partitions: number) {
   const reservations = createMemoryDomain(reservationDecider, reservationBinding(partitions))
   const bookings = createMemoryDomain(bookingDecider, bookingBinding(partitions))
