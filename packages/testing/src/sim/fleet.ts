@@ -46,8 +46,9 @@ export class Fleet {
       schemaVersion: this.#release,
       partitionCount: partitions,
       batchRecordsMax: random.pick([1, 2, 4, 8, 50]),
-      batchEventsMax: random.pick([1, 1, 2, 5, 1000]),
+      batchEventsMax: random.pick([1, 2, 5, 1000, 1000]),
       cachedKeysMax: random.pick([1, 2, 100]),
+      firstPageRowsMax: random.pick([1, 3, 16]),
       ...different,
     }
     this.#starting.set(actor, settings)

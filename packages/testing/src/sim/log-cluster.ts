@@ -48,7 +48,9 @@ export class LogCluster {
   shortOfReplicas = 0
   /** How often a batch of commands is acknowledged and not written. */
   lieProbability = 0
-  /** Values that were acknowledged and not written. */
+  /** So many of the next wakes are acknowledged and not written: whoever sent them finds that nothing has happened. */
+  wakesToLose = 0
+  /** Values that were acknowledged and not written, but for wakes. */
   readonly neverWritten = new Set<string>()
   readonly #logs = new Map<string, readonly MemoryLog[]>()
   readonly #listener: AppendListener
@@ -141,8 +143,11 @@ export class LogCluster {
         commandTopics.some((each) => each === topic) && this.timeline.random.chance(this.lieProbability)
       for (const { partition = 0, key, value } of messages) {
         const text = value === null ? null : value.toString()
-        if (lies) {
-          this.neverWritten.add(text ?? '')
+        const isWake = text?.includes('"type":"wake_') === true
+        const loses = isWake && this.wakesToLose > 0
+        if (loses) this.wakesToLose--
+        if (lies || loses) {
+          if (!isWake) this.neverWritten.add(text ?? '')
           answers.set(partition, answers.get(partition) ?? this.log(topic, partition).high)
           this.timeline.say(() => `acknowledged and not written: ${text}`)
         } else {

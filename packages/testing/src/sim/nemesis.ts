@@ -9,6 +9,7 @@ import { commandTopics } from './log-cluster.ts'
 import { calm, type Odds, type Server, type Trap } from './network.ts'
 import type { Random } from './random.ts'
 import { domainOf, flushRedis, type System } from './system.ts'
+import { wakeAll } from './uninvited.ts'
 
 const kinds = [
   'worker-killed',
@@ -32,13 +33,14 @@ const kinds = [
   'produce-trap',
   'snapshot-trap',
   'broker-clock',
+  'wakes-lost',
   'epoch-raised',
   'wrong-partition-count',
 ] as const
 export type FaultKind = (typeof kinds)[number] | 'log-cut' | 'false-acknowledgement'
 
 /** Where most seeds should have been. */
-const often = new Set<FaultKind>(['commit-trap', 'steps-trap'])
+const often = new Set<FaultKind>(['commit-trap', 'steps-trap', 'wakes-lost'])
 /** A lost answer is what code gets wrong most easily. */
 const trapEffects: readonly [Trap['effect'], ...Trap['effect'][]] = [
   'answer-lost',
@@ -109,6 +111,8 @@ export class Nemesis {
     }
     log.lieProbability = 0
     log.shortOfReplicas = 0
+    // When nobody else asks a wake matters most.
+    log.wakesToLose = this.strikes.has('wakes-lost') ? 1 : 0
     for (const process of [...this.#fleet.workers(), ...this.#fleet.apis()]) timeline.thaw(process.actor)
     this.#fleet.repair(release)
   }
@@ -125,7 +129,7 @@ export class Nemesis {
       'worker-replaced': () => this.#replaceWorker(),
       'api-killed': () => this.#killApi(),
       rebalance: () => log.group(anyTopic()).rebalance(),
-      'kafka-killed': () => this.#killServer(log.server, () => log.breakConnections()),
+      'kafka-killed': () => this.#killServer(log.server),
       'postgres-killed': () => this.#killServer(postgres),
       'redis-killed': () =>
         this.#killServer(redis, random.chance(0.5) ? () => flushRedis(this.#system) : undefined),
@@ -148,9 +152,14 @@ export class Nemesis {
       },
       'broker-clock': () => {
         log.clockSkewMs = random.integer(...random.pick(BROKER_SKEW_MS))
+        // All that is held may be over at once.
+        wakeAll(this.#system)
       },
       'epoch-raised': () => this.#fleet.raiseEpoch(anyPartition()),
       'wrong-partition-count': () => this.#fleet.startWorker({ partitionCount: partitions + 1 }),
+      'wakes-lost': () => {
+        log.wakesToLose = random.integer(1, 6)
+      },
       'log-cut': () => this.#cutLog(anyPartition()),
       'false-acknowledgement': () => {
         log.lieProbability = 0.1
@@ -163,8 +172,10 @@ export class Nemesis {
     const { timeline } = this.#system
     const { random } = timeline
     const effect = random.pick(trapEffects)
-    server.trap = { request, effect }
-    timeline.say(() => `the next ${request}: ${effect}`)
+    // One that goes down over it is not there for those who would ask again how it went.
+    const dies = effect === 'answer-lost' && random.chance(0.3)
+    server.trap = dies ? { request, effect, afterwards: () => this.#killServer(server) } : { request, effect }
+    timeline.say(() => `the next ${request}: ${effect}${dies ? ', and the server is down' : ''}`)
     if (!effect.startsWith('caller-dies')) return
     this.#fleet.startWorker()
     this.#fleet.startApi()
@@ -211,6 +222,7 @@ export class Nemesis {
     const downMs = timeline.random.integer(100, timeline.random.pick(SERVER_DOWN_MS))
     timeline.say(() => `${server.settings.name} is down for ${downMs} ms`)
     server.kill(timeline)
+    if (server === this.#system.log.server) this.#system.log.breakConnections()
     meanwhile?.()
     timeline.schedule(timeline.world, downMs, () => {
       timeline.say(() => `${server.settings.name} is up again`)

@@ -22,6 +22,8 @@ export interface Trap {
   readonly effect: 'caller-dies-before' | 'caller-dies-after' | 'answer-lost' | 'late'
   /** So late: just after the server's next request of this name. */
   readonly until?: string
+  /** What else happens once the server has done its work, before anybody learns of it. */
+  readonly afterwards?: () => void
 }
 
 export interface ServerSettings {
@@ -131,6 +133,7 @@ export function createWire(timeline: Timeline, caller: Actor, server: Server): W
           return
         }
         const answer = attempt(work)
+        trap?.afterwards?.()
         const late = server.release(request)
         if (late !== undefined) timeline.schedule(life, travelMs(), late)
         if ('fault' in answer || !quiet.has(request)) {

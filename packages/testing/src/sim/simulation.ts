@@ -23,8 +23,11 @@ export interface SimulationResult {
   readonly strikes: ReadonlyMap<FaultKind, number>
 }
 
-/** After everything was healed, all must be decided within this, virtual milliseconds. */
-const RECOVERY_MS = 90_000
+/**
+ * After everything was healed, all must be decided within this, virtual milliseconds. Long, for the sake of wakes: of one
+ * that was lost, and then of another, nothing is heard for up to a minute each (packages/engine/src/alarm.ts).
+ */
+const RECOVERY_MS = 150_000
 /** Longer than any freshness window of the cache: after it readers must see the last version. */
 const READERS_SETTLE_MS = 8000
 const READ_MS = 1000
@@ -110,6 +113,7 @@ async function untilVerdict(system: System, run: Run): Promise<Violation | null>
   timeline.say(() => 'HEAL')
   nemesis.heal(run.release)
   if (!(await untilAtRest(system, run))) return findings.first ?? null
+  system.log.wakesToLose = 0
   // All works again, so it must work for whoever comes now.
   const asked = run.clients.accepted.length
   askOnceMore(run.clients, run.slotIds)

@@ -124,6 +124,19 @@ function payLate(system: System, { id: reservationId, slotId, userId, quantity }
   timeline.schedule(world, paidMs, () => append(system, command))
 }
 
+/** A zombie that believes the broker's clock. */
+export function wakeAll(system: System): void {
+  const { timeline, database, partitions } = system
+  for (const slotId of database.headers.keys()) {
+    const intent = {
+      key: `woken ${timeline.nowMs}`,
+      user: 'a zombie',
+      wish: { type: 'wake_slot', slotId },
+    } as const
+    append(system, writeSlotCommand(intent, {}, partitions))
+  }
+}
+
 function append({ checker, log }: System, { partition, logKey, value, meaning }: WrittenCommand): void {
   checker.meanings.set(value, meaning)
   log.append(commandTopic, partition, logKey, value)

@@ -41,6 +41,8 @@ export interface WorkerSettings {
   readonly batchRecordsMax: number
   readonly batchEventsMax: number
   readonly cachedKeysMax: number
+  /** Rows of a page that was not asked for by name: a store may answer fewer than are wanted. */
+  readonly firstPageRowsMax: number
 }
 
 export interface WorkerProcess {
@@ -55,6 +57,8 @@ export interface WorkerProcess {
 }
 
 const SINK_CLOSE_TIMEOUT_MS = 2000
+/** Many more than batches have steps: who decides so often without waiting for anything goes on for ever. */
+const DECISIONS_PER_EVENT_MAX = 20_000
 
 /** To be called in an event of `actor`: everything that it starts is that process's. */
 export function startWorker(system: System, actor: Actor, settings: WorkerSettings): WorkerProcess {
@@ -79,7 +83,7 @@ export function startWorker(system: System, actor: Actor, settings: WorkerSettin
       topic: topics.reservationCommands,
       decider: readingUpTo(settings.schemaVersion),
       binding: reservationBinding(settings.partitionCount),
-      store: database.connect(identity, wire),
+      store: withShortPages(database.connect(identity, wire), settings),
       snapshots: { redisKey: redisNames.slot, toDocument: slotDocument },
     }),
     host(shared, {
@@ -149,7 +153,16 @@ function host<C extends Command, E extends DomainEvent, H extends Header, R>(
     fault,
     committed: () => {},
   }
-  const deps = { decider, binding, store, publisher, sink, appender: producer, scheduler, observer }
+  const deps = {
+    decider: findingCircles(decider, system),
+    binding,
+    store,
+    publisher,
+    sink,
+    appender: producer,
+    scheduler,
+    observer,
+  }
   const { batchRecordsMax, batchEventsMax, cachedKeysMax } = settings
   const options = { ...defaultWriterOptions, batchRecordsMax, batchEventsMax, cachedKeysMax }
   const partitions = createPartitionHost({
@@ -173,6 +186,46 @@ function host<C extends Command, E extends DomainEvent, H extends Header, R>(
     await consumer.close()
   }
   return { sink, stopDeciding }
+}
+
+/** A few rows are to this store what many are to the real one. */
+function withShortPages<E extends DomainEvent, H extends Header, R, O>(
+  store: Store<E, H, R, O> & OutboxStore,
+  { firstPageRowsMax }: WorkerSettings,
+): Store<E, H, R, O> & OutboxStore {
+  return {
+    ...store,
+    prefetch: async (request) => {
+      const loaded = await store.prefetch(request)
+      const pages = loaded.pages.map((page) => {
+        const isNamed = request.pages.some(({ key, list }) => key === page.key && list === page.list)
+        if (isNamed || page.rows.length <= firstPageRowsMax) return page
+        return { ...page, rows: page.rows.slice(0, firstPageRowsMax), complete: false }
+      })
+      return { ...loaded, pages }
+    },
+  }
+}
+
+/** Finds a writer that goes round in circles: virtual time would never come to that. */
+function findingCircles<C extends Command, E extends DomainEvent, H extends Header, R>(
+  decider: Decider<C, E, H, R, CommandOutcome>,
+  { timeline, findings }: System,
+): Decider<C, E, H, R, CommandOutcome> {
+  let event = 0
+  let decisions = 0
+  return {
+    ...decider,
+    decide: (view, command, atMs) => {
+      decisions = event === timeline.steps ? decisions + 1 : 1
+      event = timeline.steps
+      if (decisions > DECISIONS_PER_EVENT_MAX) {
+        findings.add('liveness', `${command.id} is decided again and again`)
+        throw new Error('decided again and again')
+      }
+      return decider.decide(view, command, atMs)
+    },
+  }
 }
 
 /** A worker of a later release reads what an earlier one may not even discard. */

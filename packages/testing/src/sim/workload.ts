@@ -37,6 +37,8 @@ interface Flavour {
   readonly quantityMax: number
   /** Instants at which all come, so that what they hold ends together; 0: they come when they like. */
   readonly rushes: number
+  /** How many of them want the same slot, beyond chance. */
+  readonly hot: number
 }
 
 interface Asked {
@@ -122,6 +124,7 @@ function drawFlavour(random: Random): Flavour {
     ttlMax: random.pick([2, 6, 20]),
     quantityMax: random.pick([1, 3, 3, 8]),
     rushes: random.pick([0, 0, 1, 3]),
+    hot: random.pick([0, 0, 0.5, 0.9]),
   }
 }
 
@@ -153,7 +156,7 @@ function somebodyAsks(
   settings: WorkloadSettings,
   flavour: Flavour,
 ): Asked {
-  const slotId = random.pickAny(slotIds) ?? ''
+  const slotId = random.pickAny(random.chance(flavour.hot) ? slotIds.slice(0, 1) : slotIds) ?? ''
   const own = { key: `key ${number}`, user: `user ${random.integer(1, flavour.users)}` }
   const atMs = comes(random, settings, flavour)
   const kind = random.fraction()

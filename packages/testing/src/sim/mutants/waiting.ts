@@ -93,11 +93,6 @@ export const waitingMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: 'page-ends-before-the-clamp',
-    what: 'what is due is loaded up to the time of the records, and decided later: after the clock of the broker',
-    edits: [edit('packages/engine/src/prefetch.ts', 'let untilMs = clampMs', 'let untilMs = 0')],
-  },
-  {
     name: 'page-taken-for-the-list',
     what: 'what lies behind the page that was loaded is taken for nothing',
     edits: [edit(lists, 'horizon !== null && horizon.at <= upTo', 'horizon !== null && horizon.at < 0')],
