@@ -135,7 +135,11 @@ async function run(racer: Racer, race: Race): Promise<End> {
 
 /** Until it is served; who waits when all is sold leaves the line. */
 async function waitInLine(id: string, race: Race): Promise<string> {
-  if ((await race.untilServed(id)) === 'served') return 'held'
+  while ((await race.untilServed(id)) === 'served') {
+    // The look at the line may be older than this one's place in it.
+    const { status } = await find(id)
+    if (status !== 'waitlisted') return status
+  }
   return endOf(await client.cancel(id))
 }
 
