@@ -51,8 +51,10 @@ interface Wake {
   readonly atMs: number
   /** Not to be sent before. */
   readonly notBeforeMs: number
-  /** Wakes sent for this very time without any effect. */
+  /** Wakes sent since the key was last looked at. */
   readonly rings: number
+  /** How often in a row a look at the key for this very time has changed nothing. */
+  readonly early: number
 }
 
 export class Alarm {
@@ -95,10 +97,10 @@ export class Alarm {
       if (atMs === null) this.#wakes.delete(key)
       else {
         const known = this.#wakes.get(key)
-        const rings = known?.atMs === atMs && !changed.has(key) ? known.rings : 0
-        const pauseMs = Math.min(EARLY_AGAIN_MS * 2 ** Math.max(0, rings - 1), this.#options.againMs)
+        const early = known?.atMs === atMs && !changed.has(key) ? known.early + 1 : 0
+        const pauseMs = Math.min(EARLY_AGAIN_MS * 2 ** Math.max(0, early - 1), this.#options.againMs)
         const notBeforeMs = atMs <= nowMs ? nowMs + pauseMs : atMs
-        this.#wakes.set(key, { atMs, notBeforeMs, rings })
+        this.#wakes.set(key, { atMs, notBeforeMs, rings: 0, early })
         if (notBeforeMs < this.#plannedMs) this.#rung.abort()
       }
     }
@@ -146,7 +148,7 @@ export class Alarm {
       for (const { key, atMs } of keys) {
         const known = this.#wakes.get(key)
         if (known === undefined || atMs < known.atMs)
-          this.#wakes.set(key, { atMs, notBeforeMs: atMs, rings: 0 })
+          this.#wakes.set(key, { atMs, notBeforeMs: atMs, rings: 0, early: 0 })
       }
       const horizonMs = last === undefined ? nowMs + reloadMs : Math.max(last.atMs, nowMs + RETRY_MS)
       this.#horizonMs = Math.min(this.#horizonMs, horizonMs)
@@ -161,22 +163,34 @@ export class Alarm {
   async #ring(nowMs: number): Promise<number> {
     const { appender, binding } = this.#deps
     const { wakesMax, againMs } = this.#options
-    const appends: Promise<unknown>[] = []
+    const appends: Promise<void>[] = []
     let nextMs = this.#horizonMs
-    for (const [key, { atMs, notBeforeMs, rings }] of this.#wakes) {
+    for (const [key, wake] of this.#wakes) {
+      const { atMs, notBeforeMs, rings } = wake
       if (notBeforeMs > nowMs || appends.length >= wakesMax) {
         nextMs = Math.min(nextMs, Math.max(notBeforeMs, nowMs + 1))
         continue
       }
       // It may wait in the log: the longer nothing is heard of it, the less another would help.
       const pauseMs = Math.min(againMs * 2 ** rings, AGAIN_MAX_MS)
-      this.#wakes.set(key, { atMs, notBeforeMs: nowMs + pauseMs, rings: rings + 1 })
+      const sent = { ...wake, notBeforeMs: nowMs + pauseMs, rings: rings + 1 }
+      this.#wakes.set(key, sent)
       nextMs = Math.min(nextMs, nowMs + pauseMs)
-      appends.push(appender.append(this.#id, key, binding.wakeCommand(key, atMs)))
+      appends.push(
+        appender.append(this.#id, key, binding.wakeCommand(key, atMs)).then(
+          () => undefined,
+          (error: unknown) => this.#unsent(key, sent, error),
+        ),
+      )
     }
-    for (const append of await Promise.allSettled(appends)) {
-      if (append.status === 'rejected') this.#deps.fault(append.reason)
-    }
+    await Promise.all(appends)
     return Math.max(1, nextMs - this.#deps.scheduler.nowMs())
+  }
+
+  /** It does not count as sent: the log may be there again soon. */
+  #unsent(key: string, sent: Wake, error: unknown): void {
+    this.#deps.fault(error)
+    if (this.#wakes.get(key) !== sent) return
+    this.#wakes.set(key, { ...sent, rings: 0 })
   }
 }

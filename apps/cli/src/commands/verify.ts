@@ -36,7 +36,7 @@ interface Step {
 }
 
 /** Enough for the rarest of them. */
-const SEEDS_PER_MUTANT = 200
+const SEEDS_PER_MUTANT = 400
 
 function steps(context: Context): readonly Step[] {
   return [

@@ -9,7 +9,7 @@ import { commandTopics } from './log-cluster.ts'
 import { calm, type Odds, type Server, type Trap } from './network.ts'
 import type { Random } from './random.ts'
 import { domainOf, flushRedis, type System } from './system.ts'
-import { wakeAll } from './uninvited.ts'
+import { pressAll } from './uninvited.ts'
 
 const kinds = [
   'worker-killed',
@@ -40,7 +40,7 @@ const kinds = [
 export type FaultKind = (typeof kinds)[number] | 'log-cut' | 'false-acknowledgement'
 
 /** Where most seeds should have been. */
-const often = new Set<FaultKind>(['commit-trap', 'steps-trap', 'wakes-lost'])
+const often = new Set<FaultKind>(['commit-trap', 'steps-trap', 'produce-trap', 'wakes-lost'])
 /** A lost answer is what code gets wrong most easily. */
 const trapEffects: readonly [Trap['effect'], ...Trap['effect'][]] = [
   'answer-lost',
@@ -56,9 +56,8 @@ const FROZEN_MS = [200, 9000] as const
 const STORM_MS = [300, 5000] as const
 const BETWEEN_MS = [30, 900] as const
 type Range = readonly [number, number]
-/** A little wrong mostly; at times so far ahead that bookings are asked what becomes of their holds. */
+/** A little wrong, or so far ahead that bookings are asked what becomes of their holds. */
 const BROKER_SKEW_MS: readonly [Range, ...Range[]] = [
-  [-3000, 3000],
   [-3000, 3000],
   [300_000, 400_000],
 ]
@@ -153,7 +152,7 @@ export class Nemesis {
       'broker-clock': () => {
         log.clockSkewMs = random.integer(...random.pick(BROKER_SKEW_MS))
         // All that is held may be over at once.
-        wakeAll(this.#system)
+        pressAll(this.#system)
       },
       'epoch-raised': () => this.#fleet.raiseEpoch(anyPartition()),
       'wrong-partition-count': () => this.#fleet.startWorker({ partitionCount: partitions + 1 }),
@@ -173,7 +172,7 @@ export class Nemesis {
     const { random } = timeline
     const effect = random.pick(trapEffects)
     // One that goes down over it is not there for those who would ask again how it went.
-    const dies = effect === 'answer-lost' && random.chance(0.3)
+    const dies = effect === 'answer-lost' && random.chance(0.5)
     server.trap = dies ? { request, effect, afterwards: () => this.#killServer(server) } : { request, effect }
     timeline.say(() => `the next ${request}: ${effect}${dies ? ', and the server is down' : ''}`)
     if (!effect.startsWith('caller-dies')) return

@@ -85,7 +85,7 @@ function malformedBookings(sound: string): readonly [string, ...string[]] {
   ]
 }
 
-/** Some clients confirm or cancel at the very millisecond at which a hold ends, or one before it. */
+/** Some clients confirm or cancel at the very millisecond at which a hold ends, or one before it; or want its units. */
 export function startPunctualClients(system: System, share: number): void {
   const { timeline, log } = system
   const { random, world } = timeline
@@ -96,6 +96,10 @@ export function startPunctualClients(system: System, share: number): void {
       if (row.status !== 'held' || row.expiresMs === null || !random.chance(share)) continue
       const brokerMs = Math.floor(timeline.nowMs + log.clockSkewMs)
       const delayMs = row.expiresMs - random.integer(0, 1) - brokerMs
+      if (random.chance(0.2)) {
+        timeline.schedule(world, delayMs + random.integer(0, 9), () => askForAll(system, row.slotId))
+        continue
+      }
       const late = random.pick<Late | null>([null, 'rehold', 'waitlist'])
       const about = { reservationId: row.id, caller: null }
       const wish: Wish = random.chance(0.7)
@@ -108,13 +112,19 @@ export function startPunctualClients(system: System, share: number): void {
 }
 
 /** Somebody has paid for a hold that is over, and at times has taken something else in its place meanwhile. */
-function payLate(system: System, { id: reservationId, slotId, userId, quantity }: Reservation): void {
+function payLate(system: System, row: Reservation): void {
   const { timeline, partitions } = system
+  const { id: reservationId, slotId, userId } = row
   const { random, world } = timeline
   const key = `paid ${reservationId}`
   const paidMs = random.integer(1, 2000)
   if (random.chance(0.5)) {
-    const instead: Wish = { ...plainReservation, slotId, quantity, mode: 'confirm' }
+    const instead: Wish = {
+      ...plainReservation,
+      slotId,
+      quantity: mayStillHave(system, row),
+      mode: 'confirm',
+    }
     const command = writeSlotCommand({ key, user: userId, wish: instead }, {}, partitions)
     timeline.schedule(world, random.integer(1, paidMs), () => append(system, command))
   }
@@ -124,17 +134,36 @@ function payLate(system: System, { id: reservationId, slotId, userId, quantity }
   timeline.schedule(world, paidMs, () => append(system, command))
 }
 
-/** A zombie that believes the broker's clock. */
-export function wakeAll(system: System): void {
+/** All that the limit per user leaves, where there is one: then it leaves nothing for whoever comes late. */
+function mayStillHave({ checker }: System, { slotId, userId, quantity }: Reservation): number {
+  const book = checker.model.books.get(slotId)
+  const max = book?.slot?.maxPerUser ?? null
+  return book === undefined || max === null ? quantity : Math.max(1, max - book.unitsOf(userId))
+}
+
+/** A zombie wakes each slot; before it, at times, somebody wants all that is to be had there. */
+export function pressAll(system: System): void {
   const { timeline, database, partitions } = system
   for (const slotId of database.headers.keys()) {
-    const intent = {
-      key: `woken ${timeline.nowMs}`,
-      user: 'a zombie',
-      wish: { type: 'wake_slot', slotId },
-    } as const
-    append(system, writeSlotCommand(intent, {}, partitions))
+    if (timeline.random.chance(0.5)) askForAll(system, slotId)
+    const intent = { key: `woken at ${timeline.nowMs}`, user: 'a zombie' }
+    append(system, writeSlotCommand({ ...intent, wish: { type: 'wake_slot', slotId } }, {}, partitions))
   }
+}
+
+/** What is free, and what will be once all that is due has ended. */
+function askForAll(system: System, slotId: string): void {
+  const { timeline, checker, log, partitions } = system
+  const book = checker.model.books.get(slotId)
+  if (book === undefined) return
+  const due = book.due(timeline.nowMs + log.clockSkewMs).filter(({ bookingId }) => bookingId === null)
+  const quantity = Math.max(
+    1,
+    due.reduce((units, hold) => units + hold.quantity, book.freeUnits),
+  )
+  const intent = { key: `${slotId} at ${timeline.nowMs}`, user: `greedy ${timeline.steps}` }
+  const wish: Wish = { ...plainReservation, slotId, quantity }
+  append(system, writeSlotCommand({ ...intent, wish }, {}, partitions))
 }
 
 function append({ checker, log }: System, { partition, logKey, value, meaning }: WrittenCommand): void {

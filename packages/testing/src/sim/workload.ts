@@ -77,7 +77,7 @@ export function startWorkload(
   for (let number = 0; number < settings.strays; number++) {
     system.timeline.schedule(world, atRandom(), () => appendStray(system, slotIds, number))
   }
-  startPunctualClients(system, random.pick([0, 0.05, 0.3]))
+  startPunctualClients(system, random.pick([0, 0.1, 0.4]))
   for (let number = 0; number < settings.reads; number++) {
     system.timeline.schedule(world, atRandom(), () => {
       const api = random.pickAny(apis())
@@ -115,8 +115,8 @@ function drawFlavour(random: Random): Flavour {
   const over = random.pick([0, 0, 0.5])
   return {
     holds: share(),
-    lines: random.pick([0, 0.5, 1, 1]),
-    limits: random.pick([0, 0, 0.5, 1]),
+    lines: random.pick([0, 0, 0.5, 1]),
+    limits: random.pick([0, 0.5, 1]),
     over,
     // What is left of a booking whose slot is gone says nothing.
     bookings: over > 0 ? 0 : random.pick([0, 0.15, 0.4]),

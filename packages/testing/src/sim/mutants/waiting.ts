@@ -87,8 +87,8 @@ export const waitingMutants: readonly Mutant[] = [
     edits: [
       edit(
         alarm,
-        'this.#wakes.set(key, { atMs, notBeforeMs: nowMs + pauseMs, rings: rings + 1 })',
-        'this.#wakes.set(key, { atMs, notBeforeMs: Number.MAX_SAFE_INTEGER, rings: rings + 1 })',
+        'const sent = { ...wake, notBeforeMs: nowMs + pauseMs, rings: rings + 1 }',
+        'const sent = { ...wake, notBeforeMs: Number.MAX_SAFE_INTEGER, rings: rings + 1 }',
       ),
     ],
   },
