@@ -102,6 +102,6 @@ test('a booking ends with all of its units or with none, and every unit is accou
       ends.add(booking?.status)
     }
   })
-  fc.assert(property, { numRuns: 1000 })
+  fc.assert(property, { numRuns: 1000, seed: 1 })
   expect(ends).toEqual(new Set(['confirmed', 'rejected', 'cancelled', 'expired']))
 })

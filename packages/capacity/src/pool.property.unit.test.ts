@@ -16,7 +16,8 @@ import {
 } from './pool.ts'
 import { firstThatFits, LINE_WINDOW } from './waitlist.ts'
 
-const RUNS = 300
+/** The same stories each time: without a seed, fast-check takes others. */
+const runs = { numRuns: 300, seed: 1 }
 
 interface Claim {
   readonly quantity: number
@@ -75,7 +76,7 @@ test('a pool counts as its claims do, and serves the one that they would', () =>
       expect(claims.free).toBeGreaterThanOrEqual(0)
     }
   })
-  fc.assert(run, { numRuns: RUNS })
+  fc.assert(run, runs)
 })
 
 function done(pool: Pool, claims: Claims, each: Action): Pool {

@@ -9,7 +9,8 @@ import { reservationDecider } from './decider.ts'
 import { stories } from './slot-story.fixture.ts'
 import type { Reservation, ReservationEvent, Slot } from './state.ts'
 
-const RUNS = 300
+/** The same stories each time: without a seed, fast-check takes others. */
+const runs = { numRuns: 300, seed: 1 }
 const PAGE_ROWS = 16
 const id = { topic: 'reservations.commands', partition: 0 }
 const binding = reservationBinding(1)
@@ -36,7 +37,7 @@ test('where the batches end makes no difference', () => {
     expect(found.ledger).toEqual(expected.ledger)
     expect(found.rows).toEqual(expected.rows)
   })
-  fc.assert(decideAll, { numRuns: RUNS })
+  fc.assert(decideAll, runs)
 })
 
 function decided(story: readonly Timed[], ends: Ends) {

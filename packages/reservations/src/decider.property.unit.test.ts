@@ -8,7 +8,8 @@ import { stories } from './slot-story.fixture.ts'
 import { SlotWriter } from './slot-writer.fixture.ts'
 import type { Reservation, Slot } from './state.ts'
 
-const RUNS = 500
+/** The same stories each time: without a seed, fast-check takes others. */
+const runs = { numRuns: 500, seed: 1 }
 const LINE_READ_MAX = 100
 
 test('the decider answers and stands as the naive model does', () => {
@@ -26,7 +27,7 @@ test('the decider answers and stands as the naive model does', () => {
     expect(writer.longestRead).toBeLessThanOrEqual(LINE_READ_MAX)
     expect(replayed(writer)).toEqual({ header: writer.header, rows: writer.rows })
   })
-  fc.assert(decideAll, { numRuns: RUNS })
+  fc.assert(decideAll, runs)
 })
 
 /** Who has what, who waits in which order: a hold that is due counts as over, whether that is written down yet or not. */

@@ -71,8 +71,10 @@ export class SlotModel {
     const answer = this.#answer(command, atMs)
     this.#settle(atMs, null)
     const claim = this.#claim(nameOf(command))
-    // The answer is as of after what follows from it.
-    return answer.status === undefined || claim === undefined ? answer : { ...answer, status: claim.status }
+    if (answer.status === undefined || claim === undefined) return answer
+    // The answer is as of after what follows from it: whom the line lets in at once has no place in it.
+    const { code, position } = answer
+    return { code, status: claim.status, ...(claim.status === 'waitlisted' ? { position } : {}) }
   }
 
   /** Serves the line, ends what is due, one by one, until there is nothing left to do. */
@@ -154,8 +156,7 @@ export class SlotModel {
       claim.reason = 'limit-exceeded'
     else if (claim.quantity <= this.free) this.#admit(claim, command, atMs)
     else if (terms.waitlist && command.join_waitlist === true && claim.booking === null) {
-      this.#queue(claim)
-      return { ...answerOf('ok', claim), position: this.line.length }
+      return this.#queue(claim)
     } else claim.reason = 'sold-out'
     return answerOf(claim.reason, claim)
   }
@@ -174,11 +175,14 @@ export class SlotModel {
     if (late === 'reject') return answerOf('hold-expired', claim)
     const max = this.#terms.max_per_user ?? Number.POSITIVE_INFINITY
     const mayHaveIt = this.#isSelling(atMs) && this.#takenBy(claim.user) + claim.quantity <= max
-    if (mayHaveIt && late === 'rehold' && claim.quantity <= this.free) claim.status = 'confirmed'
-    else if (mayHaveIt && late === 'waitlist' && this.#terms.waitlist && claim.quantity <= this.limit) {
-      this.#queue(claim)
-    } else return answerOf('refund-required', claim)
-    return answerOf('ok', claim)
+    if (mayHaveIt && late === 'rehold' && claim.quantity <= this.free) {
+      claim.status = 'confirmed'
+      return answerOf('ok', claim)
+    }
+    const mayQueue = this.#terms.waitlist && claim.quantity <= this.limit
+    return mayHaveIt && late === 'waitlist' && mayQueue
+      ? this.#queue(claim)
+      : answerOf('refund-required', claim)
   }
 
   #update({ capacity = this.#capacity, overbooking_bps = this.#bps, status }: UpdateSlotCommand): Answer {
@@ -190,9 +194,10 @@ export class SlotModel {
     return { code: 'ok' }
   }
 
-  #queue(claim: Claim): void {
+  #queue(claim: Claim): Answer {
     claim.status = 'waitlisted'
     claim.joined = ++this.#joins
+    return { ...answerOf('ok', claim), position: this.line.length }
   }
 
   #takenBy(user: string): number {

@@ -98,6 +98,15 @@ const anySlot = fc.record({
   sales_close_at: fc.constantFrom(null, null, null, timeAt(30), timeAt(60)),
 })
 
+/** How a story begins, and the random commands after that. */
+interface Opening {
+  readonly terms: Parameters<typeof slot>[0]
+  readonly before: readonly ReservationCommand[]
+  readonly later?: readonly ReservationCommand[]
+  readonly laterMs?: number
+  readonly each: readonly Timed[]
+}
+
 /** A crowd holds most of a slot, others wait for much of it, and then all that the crowd holds ends at once. */
 const crowded = fc
   .record({
@@ -107,20 +116,42 @@ const crowded = fc
     pause: fc.constantFrom(10_000, 10_001, 12_000),
     after: fc.array(timed, { maxLength: 12 }),
   })
-  .map(({ capacity, count, line, pause, after: [first, ...others] }) => ({
-    terms: { capacity, waitlist: true },
-    before: [
-      ...many(count, 'crowd', (label) => hold(label, 1, { hold_ttl_seconds: 10 })),
-      ...many(line.length, 'line', (label) => join(label, line[Number(label.split('-')[1])])),
-    ] as readonly ReservationCommand[],
-    each: first === undefined ? [] : [[pause, first[1]] as const, ...others],
-  }))
+  .map(
+    ({ capacity, count, line, pause, after: [first, ...others] }): Opening => ({
+      terms: { capacity, waitlist: true },
+      before: [
+        ...many(count, 'crowd', (label) => hold(label, 1, { hold_ttl_seconds: 10 })),
+        ...many(line.length, 'line', (label) => join(label, line[Number(label.split('-')[1])])),
+      ],
+      each: first === undefined ? [] : [[pause, first[1]] as const, ...others],
+    }),
+  )
 
-const anyStory = fc.record({
-  terms: anySlot,
-  before: fc.constant<readonly ReservationCommand[]>([]),
-  each: fc.array(timed, { maxLength: 60 }),
-})
+/** A hold ends, others take some of what it had, and then its payment comes. */
+const lapsed = fc
+  .record({
+    terms: fc.record({ capacity: fc.constantFrom(7, 10), waitlist: fc.constantFrom(true, true, false) }),
+    quantity: fc.constantFrom(2, 5, 7),
+    taken: fc.constantFrom(0, 2, 5, 7),
+    line: fc.array(fc.constantFrom(2, 5, 7), { maxLength: 2 }),
+    late: fc.constantFrom('rehold' as const, 'waitlist' as const),
+    after: fc.array(timed, { maxLength: 8 }),
+  })
+  .map(({ terms, quantity, taken, line, late, after }): Opening => {
+    const others = many(line.length, 'line', (label) => join(label, line[Number(label.split('-')[1])]))
+    const between = [...(taken === 0 ? [] : [reserve('taker', { quantity: taken })]), ...others]
+    return {
+      terms,
+      before: [hold('lapsed', quantity, { hold_ttl_seconds: 10 })],
+      later: [...between, confirm('lapsed', { late })],
+      laterMs: 10_000,
+      each: after,
+    }
+  })
+
+const anyStory = fc
+  .record({ terms: anySlot, each: fc.array(timed, { maxLength: 60 }) })
+  .map((story): Opening => ({ ...story, before: [] }))
 
 export interface Story {
   readonly created: CreateSlotCommand
@@ -128,14 +159,21 @@ export interface Story {
   readonly commands: readonly { readonly command: ReservationCommand; readonly atMs: number }[]
 }
 
-export const stories: fc.Arbitrary<Story> = fc.oneof(anyStory, crowded).map(({ terms, before, each }) => ({
-  created: slot(terms),
-  commands: [...before.map((command) => ({ command, atMs: noonMs })), ...timeline(each)],
-}))
+export const stories: fc.Arbitrary<Story> = fc.oneof(anyStory, crowded, lapsed).map((story) => {
+  const { terms, before, each, later = [], laterMs = 0 } = story
+  return {
+    created: slot(terms),
+    commands: [...at(noonMs, before), ...at(noonMs + laterMs, later), ...timeline(each, noonMs + laterMs)],
+  }
+})
 
-function timeline(each: readonly Timed[]) {
+function at(atMs: number, commands: readonly ReservationCommand[]) {
+  return commands.map((command) => ({ command, atMs }))
+}
+
+function timeline(each: readonly Timed[], fromMs: number) {
   const labels: string[] = []
-  let atMs = noonMs
+  let atMs = fromMs
   return each.flatMap(([pause, what]) => {
     atMs += pause
     return commandsOf(what, labels).map((command) => ({ command, atMs }))
