@@ -40,7 +40,7 @@ const lifeSchema = z.strictObject({
   /** Of each measured block. */
   commands: z.coerce.number().int().min(3000).max(100_000).multipleOf(2).default(10_000),
   /** Of each block, the empty and the large slot in turns. */
-  rounds: count(20).default(3),
+  rounds: count(20).default(7),
   /** Holds that end together. */
   burst: count(100_000).default(10_000),
   /** Other commands a second meanwhile. */

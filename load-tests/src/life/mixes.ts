@@ -2,13 +2,13 @@
  * The blocks of commands whose rates are compared, each at a slot with next to nothing in it and at one with 100,000 live
  * holds and as many in line.
  *
- * `reserve`: confirmed at once. `hold+confirm`: each confirmed {@link PAIR_LAG} commands after it was held, so that its row
- * comes from the database. `cancel+promote`: of holds, each of which gives its unit to the first in line; the small slot
- * has as many holds and waiters as the block needs.
+ * `reserve`: confirmed at once. `hold+confirm`: each confirmed {@link PAIR_LAG} commands after it was held. `confirm`: of
+ * holds from before the worker's start, so that each row comes from the database. `cancel+promote`: of holds, each of which
+ * gives its unit to the first in line. The small slots of the last two have as many holds, and waiters, as the block needs.
  */
 import { cancel, confirm, createSlot, type LogCommand, reserve, slotIdIn, type Wish } from './commands.ts'
 
-export const mixes = ['reserve', 'hold+confirm', 'cancel+promote'] as const
+export const mixes = ['reserve', 'hold+confirm', 'confirm', 'cancel+promote'] as const
 export type Mix = (typeof mixes)[number]
 
 export type Size = 'small' | 'large'
@@ -50,20 +50,26 @@ export function planBlocks(partition: number, { rows, commands, rounds }: Sizes)
   const spacious = new Slot(slotIdIn(partition), rows + ROOM_UNITS - 1, rows, tooLarge)
   const full = new Slot(slotIdIn(partition), rows, rows, queued)
   const small = new Map(numbers.map((n) => [n, new Slot(slotIdIn(partition), commands, commands, queued)]))
-  const empty = (): Slot => new Slot(slotIdIn(partition), ROOM_UNITS, 0, queued)
+  const held = new Map(numbers.map((n) => [n, new Slot(slotIdIn(partition), ROOM_UNITS, commands, null)]))
+  const empty = (): Slot => new Slot(slotIdIn(partition), ROOM_UNITS, 0, null)
   const plains = new Map(numbers.map((n) => [n, empty()]))
   const pairs = new Map(numbers.map((n) => [n, empty()]))
-  const slots = [spacious, full, ...small.values(), ...plains.values(), ...pairs.values()]
+  const slots = [spacious, full, ...[small, held, plains, pairs].flatMap((each) => [...each.values()])]
   const confirmed = { confirmed: commands }
   const promoted = (n: number, count: number) => ({ held: count, waitlisted: count - n, cancelled: n })
-  const spaciousExpected = { held: rows, waitlisted: rows, confirmed: rounds * (commands + commands / 2) }
+  const spaciousExpected = {
+    held: rows - rounds * commands,
+    waitlisted: rows,
+    confirmed: rounds * (2 * commands + commands / 2),
+  }
   return {
     setup: setupOf(slots),
-    blocks: () => numbers.flatMap((n) => round(n, commands, { spacious, full, small, plains, pairs })),
+    blocks: () => numbers.flatMap((n) => round(n, commands, { spacious, full, small, held, plains, pairs })),
     expected: new Map<string, Readonly<Record<string, number>>>([
       [spacious.id, spaciousExpected],
       [full.id, promoted(rounds * commands, rows)],
       ...[...small.values()].map((slot) => [slot.id, promoted(commands, commands)] as const),
+      ...[...held.values()].map((slot) => [slot.id, confirmed] as const),
       ...[...plains.values()].map((slot) => [slot.id, confirmed] as const),
       ...[...pairs.values()].map((slot) => [slot.id, { confirmed: commands / 2 }] as const),
     ]),
@@ -74,6 +80,7 @@ interface Slots {
   readonly spacious: Slot
   readonly full: Slot
   readonly small: ReadonlyMap<number, Slot>
+  readonly held: ReadonlyMap<number, Slot>
   readonly plains: ReadonlyMap<number, Slot>
   readonly pairs: ReadonlyMap<number, Slot>
 }
@@ -94,19 +101,20 @@ function round(number: number, count: number, slots: Slots): readonly Block[] {
       repeated(count, () => reserve(id, plain)),
     ),
     ...of('hold+confirm', slots.pairs.get(number), spacious, ({ id }) => pairsAt(id, count / 2)),
+    ...of('confirm', slots.held.get(number), spacious, (slot) => slot.takeHeld(count).map(confirm)),
     ...of('cancel+promote', slots.small.get(number), full, (slot) => slot.takeHeld(count).map(cancel)),
   ]
 }
 
-/** `rows` live holds, then as many in line. */
+/** `rows` live holds, then as many in line unless there is no `waiter`. */
 class Slot {
   readonly id: string
   readonly #capacity: number
   readonly #rows: number
-  readonly #waiter: Wish
+  readonly #waiter: Wish | null
   readonly #held: string[] = []
 
-  constructor(id: string, capacity: number, rows: number, waiter: Wish) {
+  constructor(id: string, capacity: number, rows: number, waiter: Wish | null) {
     this.id = id
     this.#capacity = capacity
     this.#rows = rows
@@ -120,6 +128,7 @@ class Slot {
       this.#held.push(command.id)
       yield command
     }
+    if (this.#waiter === null) return
     for (let n = 0; n < this.#rows; n++) yield reserve(this.id, this.#waiter)
   }
 

@@ -44,7 +44,9 @@ const WARM_UP_COMMANDS = 20_000
 export async function measureRates(bench: Bench): Promise<RatesResult> {
   const { config, stack, database, say } = bench
   if (config.commands * config.rounds > config.rows) {
-    throw new LoadTestFault('--rows must be at least --commands × --rounds: that many waiters are promoted')
+    throw new LoadTestFault(
+      '--rows must be at least --commands × --rounds: that many holds are confirmed, and waiters promoted',
+    )
   }
   const log = await createCommandLog(stack.brokers, BENCH_PARTITION)
   try {

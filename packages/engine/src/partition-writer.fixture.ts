@@ -168,10 +168,12 @@ export function world({ refuses = () => null, ...options }: WorldOptions = {}) {
     network.wire(request, work),
   )
   const prefetchedKeys: string[] = []
+  const prefetchedRowIds: string[] = []
   const store: typeof connected = {
     ...connected,
     prefetch: (request) => {
       prefetchedKeys.push(...request.keys)
+      prefetchedRowIds.push(...request.rowIds)
       return connected.prefetch(request)
     },
   }
@@ -229,7 +231,7 @@ export function world({ refuses = () => null, ...options }: WorldOptions = {}) {
     vi.waitFor(() => expect(database.progress(id).nextOffset).toBe(offset), DEADLINE)
   const replies = () =>
     batches.flatMap((batch) => batch.replies.map((reply) => [reply.to, reply.outcome.code]))
-  const observed = { batches, segments, modes, faults, delaysMs, prefetchedKeys }
+  const observed = { batches, segments, modes, faults, delaysMs, prefetchedKeys, prefetchedRowIds }
   /** At a log time: `wake`, `stir` and `drop` of the pile k. */
   const send = (type: PileCommand['type'], timeMs: number, more: object = {}) =>
     log.append(JSON.stringify({ type, id: `${type} ${timeMs}`, key: 'k', units: 0, ...more }), timeMs)

@@ -15,7 +15,7 @@ import { decideBatch } from './batch.ts'
 import type { Binding, DecidedBatch, ParsedRecord, StateBefore } from './batch-interface.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
 import { DataError, FencedError, InvariantError, LogIdentityError } from './faults.ts'
-import { HeaderCache } from './header-cache.ts'
+import { Memory } from './memory.ts'
 import { Narrowing } from './narrowing.ts'
 import type {
   CommandAppender,
@@ -92,7 +92,7 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
   readonly #deps: WriterDeps<C, E, H, R, O>
   readonly #options: WriterOptions
   readonly #reader: RecordReader
-  readonly #cache: HeaderCache<H>
+  readonly #memory: Memory<C, E, H, R, O>
   readonly #stopped = new AbortController()
   readonly #alarm: Alarm
   #inFlight: InFlight<E, H, R, O> | null = null
@@ -106,7 +106,7 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     this.#options = options
     this.#narrowing = new Narrowing(options.batchRecordsMax)
     this.#reader = createRecordReader(log, options.batchRecordsMax)
-    this.#cache = new HeaderCache(options.cachedKeysMax)
+    this.#memory = new Memory(deps.decider, options)
     const { appender, binding, scheduler, store, observer } = deps
     this.#alarm = new Alarm(id, {
       appender,
@@ -142,7 +142,7 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
       } catch (error) {
         // What is under way must be over before anything else begins: it belongs to the memory that is dropped.
         await this.#inFlight?.done.catch(() => undefined)
-        this.#cache.clear()
+        this.#memory.clear()
         this.#inFlight = null
         const ending = endingOf(error)
         this.#deps.observer.fault(this.#id, error, ending === null)
@@ -207,14 +207,14 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     const startedMs = scheduler.nowMs()
     const parsed = records.map((record) => ({ record, command: decider.parse(record.value) }))
     const inFlight = this.#inFlight?.batch.effects
-    const cached = (key: string) => this.#cache.get(key)
-    const plan = planPrefetch({ decider, records: parsed, inFlight, cached, clampMs: from.logTimeMs, lists })
+    const memory = this.#memory
+    const plan = planPrefetch({ decider, records: parsed, inFlight, memory, clampMs: from.logTimeMs, lists })
     const loaded = plan.request === null ? null : await store.prefetch(plan.request)
     const prefetchedMs = scheduler.nowMs()
-    const before = createStateBefore({ decider, plan, inFlight, loaded, cached })
+    const before = createStateBefore({ decider, plan, inFlight, loaded, memory })
     const batch = this.#decideBatch(from, parsed, before)
     for (const [key, header] of loaded?.headers ?? []) {
-      if (!this.#cache.has(key) && !isChanged(inFlight, key)) this.#cache.set(key, header)
+      if (!memory.headers.has(key) && !isChanged(inFlight, key)) memory.headers.set(key, header)
     }
     return { batch, prefetchMs: prefetchedMs - startedMs, decideMs: scheduler.nowMs() - prefetchedMs }
   }
@@ -235,8 +235,7 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     const { scheduler, sink, publisher, observer } = this.#deps
     const startedMs = scheduler.nowMs()
     const { effects } = batch
-    for (const key of effects.removedKeys) this.#cache.delete(key)
-    for (const [key, change] of effects.headers) this.#cache.set(key, change.header)
+    this.#memory.keep(effects)
     const commit = async (): Promise<void> => {
       await this.#commit(batch)
       if (effects.segment !== null) publisher.committed(this.#id, effects.segment)

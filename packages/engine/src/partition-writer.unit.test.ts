@@ -100,6 +100,26 @@ describe('a writer', () => {
     expect(w.prefetchedKeys).toEqual(['k1', 'k2', 'k3', 'k2'])
   })
 
+  test('keeps rows of which more is to be expected, as many as it may, and loads the others again', async () => {
+    const w = world({ cachedRowsMax: 2 })
+    const { writer } = w.start()
+    const put = [...['a', 'b', 'c'].map((id) => ({ id, endMs: 1e15 })), { id: 'endless', endMs: undefined }]
+    for (const [offset, { id, endMs }] of put.entries()) {
+      w.put(id, 1, 'k', { endMs })
+      await w.applied(offset + 1)
+    }
+    w.prefetchedRowIds.length = 0
+    for (const [offset, id] of ['a', 'b', 'c', 'endless', 'c'].entries()) {
+      w.take(id, { reply_to: 'api' })
+      await w.applied(put.length + offset + 1)
+    }
+    await writer.close()
+    expect(w.prefetchedRowIds).toEqual(['a', 'endless', 'c'])
+    const codes = ['taken', 'taken', 'taken', 'taken', 'nothing']
+    expect(w.replies().map(([, code]) => code)).toEqual(codes)
+    expectConsistent(w)
+  })
+
   test('commits the batch in hand when it is closed', async () => {
     const w = world()
     const held = Promise.withResolvers<void>()

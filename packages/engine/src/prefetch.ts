@@ -1,12 +1,14 @@
 import type { ParsedRecord } from './batch-interface.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
 import { InvariantError } from './faults.ts'
+import type { Memory } from './memory.ts'
 import type { BatchEffects, PageWanted, PrefetchRequest } from './ports.ts'
 import type { PageNeeded } from './row-lists.ts'
 
-export interface PrefetchPlan<H extends Header> {
+export interface PrefetchPlan<H extends Header, R> {
   /** What is in memory already, taken out of the cache: nothing that the cache does later can lose it. */
   readonly headers: ReadonlyMap<string, H>
+  readonly rows: ReadonlyMap<string, R>
   /** What must be loaded; null when that is nothing. */
   readonly request: PrefetchRequest | null
 }
@@ -15,7 +17,7 @@ export interface PrefetchInput<C extends Command, E extends DomainEvent, H exten
   readonly decider: Decider<C, E, H, R, O>
   readonly records: readonly ParsedRecord<C>[]
   readonly inFlight: BatchEffects<E, H, R, O> | undefined
-  readonly cached: (key: string) => H | undefined
+  readonly memory: Pick<Memory<C, E, H, R, O>, 'headers' | 'rows'>
   /** No command is decided before this time, whatever its record says, Unix milliseconds. */
   readonly clampMs: number
   readonly lists: ListsWanted
@@ -43,12 +45,13 @@ export function planPrefetch<C extends Command, E extends DomainEvent, H extends
   decider,
   records,
   inFlight,
-  cached,
+  memory,
   clampMs,
   lists: { needed, reached },
-}: PrefetchInput<C, E, H, R, O>): PrefetchPlan<H> {
+}: PrefetchInput<C, E, H, R, O>): PrefetchPlan<H, R> {
   const keys = new Set<string>()
   const rowIds = new Set<string>()
+  const rows = new Map<string, R>()
   const commandIds = new Set<string>()
   const pages = new Map<string, PageWanted>()
   const want = (key: string, list: string, limit = PAGE_ROWS): void => {
@@ -58,7 +61,8 @@ export function planPrefetch<C extends Command, E extends DomainEvent, H extends
     // Some more: else a batch that is a little larger would have to be decided twice.
     if (limit > FIRST_PAGE_ROWS) want(key, list, Math.min(Math.ceil(limit * 1.25), PAGE_ROWS))
   }
-  const inMemory = (key: string): H | undefined => inFlight?.headers.get(key)?.header ?? cached(key)
+  const inMemory = (key: string): H | undefined =>
+    inFlight?.headers.get(key)?.header ?? memory.headers.get(key)
   let untilMs = clampMs
   for (const { record, command } of records) {
     untilMs = Math.max(untilMs, record.timeMs)
@@ -72,9 +76,12 @@ export function planPrefetch<C extends Command, E extends DomainEvent, H extends
     }
     if (remembered) commandIds.add(command.id)
     for (const rowId of named) {
-      const known = inFlight?.rows.get(rowId)
+      const known = inFlight?.rows.get(rowId)?.row ?? memory.rows.get(rowId)
       if (known === undefined) rowIds.add(rowId)
-      else keys.add(decider.keyOfRow(known.row))
+      else {
+        rows.set(rowId, known)
+        keys.add(decider.keyOfRow(known))
+      }
     }
   }
   for (const { key, list } of needed) want(key, list)
@@ -90,10 +97,11 @@ export function planPrefetch<C extends Command, E extends DomainEvent, H extends
     }
   }
   if (missing.length + rowIds.size + commandIds.size + listedKeys.length + pages.size === 0) {
-    return { headers, request: null }
+    return { headers, rows, request: null }
   }
   return {
     headers,
+    rows,
     request: {
       keys: missing,
       rowIds: [...rowIds],

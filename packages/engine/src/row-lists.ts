@@ -64,7 +64,8 @@ export interface RowListsInput<R> {
 
 export class RowLists<R> {
   readonly #input: RowListsInput<R>
-  readonly #lists = new Map<string, RowList<R>>()
+  /** By key, then by list. */
+  readonly #lists = new Map<string, Map<string, RowList<R>>>()
   readonly #changed = new Map<string, Map<string, R>>()
 
   constructor(input: RowListsInput<R>) {
@@ -80,12 +81,13 @@ export class RowLists<R> {
     if (left.length + entered.length === 0) return
     const key = decider.keyOfRow(after)
     const id = decider.rowId(after)
+    const lists = this.#lists.get(key)
     for (const { list, at } of left) {
-      const known = this.#lists.get(nameOf(key, list))
+      const known = lists?.get(list)
       if (known !== undefined) remove(known, { at, id })
     }
     for (const { list, at } of entered) {
-      const known = this.#lists.get(nameOf(key, list))
+      const known = lists?.get(list)
       if (known !== undefined) insert(known, { at, id })
     }
     this.#note(after)
@@ -93,7 +95,7 @@ export class RowLists<R> {
 
   /** The key is removed, and its rows with it. */
   removed(key: string): void {
-    for (const [name, known] of this.#lists) if (known.key === key) this.#lists.delete(name)
+    this.#lists.delete(key)
   }
 
   *read(key: string, list: string, upTo = Number.POSITIVE_INFINITY): Iterable<R> {
@@ -123,15 +125,21 @@ export class RowLists<R> {
 
   /** How long a page each list would have had to have for all that was read of it. */
   reached(): readonly PageWanted[] {
-    return [...this.#lists.values()].map(({ key, list, reach }) => ({ key, list, limit: reach }))
+    return [...this.#lists.values()].flatMap((lists) =>
+      [...lists.values()].map(({ key, list, reach }) => ({ key, list, limit: reach })),
+    )
   }
 
   #list(key: string, list: string): RowList<R> {
-    const name = nameOf(key, list)
-    let known = this.#lists.get(name)
+    let lists = this.#lists.get(key)
+    if (lists === undefined) {
+      lists = new Map()
+      this.#lists.set(key, lists)
+    }
+    let known = lists.get(list)
     if (known === undefined) {
       known = this.#build(key, list)
-      this.#lists.set(name, known)
+      lists.set(list, known)
     }
     return known
   }
@@ -164,10 +172,6 @@ export class RowLists<R> {
 function placeIn<R>(decider: ListDecider<R>, row: R, list: string): Entry[] {
   const place = decider.listsOf(row).find((each: ListPlace) => each.list === list)
   return place === undefined ? [] : [{ at: place.at, id: decider.rowId(row) }]
-}
-
-function nameOf(key: string, list: string): string {
-  return `${key} ${list}`
 }
 
 function compare(a: Entry, b: Entry): number {

@@ -1,15 +1,16 @@
 /** State as a batch finds it: of the batch in flight, the cache and the prefetch, newest first. */
 import type { StateBefore } from './batch-interface.ts'
 import type { Command, Decider, DomainEvent, Header } from './decider.ts'
+import type { Memory } from './memory.ts'
 import type { BatchEffects, Prefetched } from './ports.ts'
 import type { PrefetchPlan } from './prefetch.ts'
 
 export interface StateBeforeInput<C extends Command, E extends DomainEvent, H extends Header, R, O> {
   readonly decider: Decider<C, E, H, R, O>
-  readonly plan: PrefetchPlan<H>
+  readonly plan: PrefetchPlan<H, R>
   readonly inFlight: BatchEffects<E, H, R, O> | undefined
   readonly loaded: Prefetched<H, R, O> | null
-  readonly cached: (key: string) => H | undefined
+  readonly memory: Pick<Memory<C, E, H, R, O>, 'headers'>
 }
 
 export function createStateBefore<C extends Command, E extends DomainEvent, H extends Header, R, O>({
@@ -17,7 +18,7 @@ export function createStateBefore<C extends Command, E extends DomainEvent, H ex
   plan,
   inFlight,
   loaded,
-  cached,
+  memory,
 }: StateBeforeInput<C, E, H, R, O>): StateBefore<H, R, O> {
   const remembered = new Map(inFlight?.remembered.map((entry) => [entry.commandId, entry.outcome]))
   const pages = new Map(loaded?.pages.map((page) => [`${page.key} ${page.list}`, page]))
@@ -27,7 +28,7 @@ export function createStateBefore<C extends Command, E extends DomainEvent, H ex
     const changed = plan.headers.get(key) ?? inFlight?.headers.get(key)?.header
     if (changed !== undefined) return changed
     if (inFlight?.removedKeys.has(key) === true) return null
-    return cached(key) ?? loaded?.headers.get(key) ?? null
+    return memory.headers.get(key) ?? loaded?.headers.get(key) ?? null
   }
   /** Also where the key has been made again: the rows it has since are the batch's own. */
   const isGone = (row: R): boolean => inFlight?.removedKeys.has(decider.keyOfRow(row)) === true
@@ -36,7 +37,7 @@ export function createStateBefore<C extends Command, E extends DomainEvent, H ex
     row: (rowId) => {
       const changed = inFlight?.rows.get(rowId)
       if (changed !== undefined) return changed.row
-      const stored = loaded?.rows.get(rowId) ?? listed.get(rowId)
+      const stored = plan.rows.get(rowId) ?? loaded?.rows.get(rowId) ?? listed.get(rowId)
       return stored === undefined || isGone(stored) ? undefined : stored
     },
     remembered: (commandId) => remembered.get(commandId) ?? loaded?.remembered.get(commandId),

@@ -30,6 +30,8 @@ export interface WriterOptions {
   readonly batchEventsMax: number
   /** Headers kept in memory. */
   readonly cachedKeysMax: number
+  /** Rows kept in memory. */
+  readonly cachedRowsMax: number
   /** First and longest wait after a fault, milliseconds; doubles in between. */
   readonly retryDelayMs: number
   readonly retryDelayMaxMs: number
@@ -51,6 +53,7 @@ export const defaultWriterOptions: WriterOptions = {
   batchRecordsMax: 500,
   batchEventsMax: 1000,
   cachedKeysMax: 10_000,
+  cachedRowsMax: 5_000,
   retryDelayMs: 50,
   retryDelayMaxMs: 2000,
 }

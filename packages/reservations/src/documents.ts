@@ -49,10 +49,16 @@ function transitionDocument({ status, atMs, reason }: Transition) {
   return { status, at: timeText(atMs), ...(reason === null ? {} : { reason }) }
 }
 
-let lastTime = { ms: 0, text: new Date(0).toISOString() }
+/** The latest text of each place; a batch has few different times, and three or four of them in turns. */
+const recentTimes = Array.from({ length: 61 }, () => ({ ms: 0, text: new Date(0).toISOString() }))
 
-/** RFC 3339, UTC, milliseconds. A batch has few different times, so the last one is kept. */
+/** RFC 3339, UTC, milliseconds. */
 export function timeText(ms: number): string {
-  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() }
-  return lastTime.text
+  const recent = recentTimes[ms % 61]
+  if (recent === undefined) return new Date(ms).toISOString()
+  if (ms !== recent.ms) {
+    recent.text = new Date(ms).toISOString()
+    recent.ms = ms
+  }
+  return recent.text
 }

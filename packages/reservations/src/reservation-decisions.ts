@@ -1,11 +1,17 @@
 /** What becomes of a reservation that is there: confirmed, confirmed late, cancelled. */
 import { availableUnits, LINE_WINDOW, limitUnits } from '@ironsys/capacity'
 import type { CancelCommand, ConfirmCommand } from '@ironsys/contracts'
-import { reservationDocument } from './documents.ts'
 import { isSelling, promotion, type SlotView } from './due.ts'
 import { evolve } from './evolve.ts'
 import { exceedsUserLimit, hasRoomInLine } from './reserve-decision.ts'
-import { type Decision, nothing, outcomeAfter, outcomeOf, type SlotDecision } from './slot-decision.ts'
+import {
+  type Decision,
+  nothing,
+  outcomeAfter,
+  outcomeOf,
+  outcomeWith,
+  type SlotDecision,
+} from './slot-decision.ts'
 import type { Reservation, ReservationEvent, Slot } from './state.ts'
 
 interface Named {
@@ -34,7 +40,7 @@ function confirmation(view: SlotView, command: ConfirmCommand, atMs: number): De
     case 'waitlisted':
     case 'rejected':
     case 'cancelled':
-      return nothing({ code: 'not-confirmable', reservation: reservationDocument(row) })
+      return nothing(outcomeWith('not-confirmable', row))
   }
 }
 
@@ -42,8 +48,7 @@ function confirmation(view: SlotView, command: ConfirmCommand, atMs: number): De
 function decideLate(view: SlotView, named: Named, { late }: ConfirmCommand, atMs: number): Decision {
   const { slot, row } = named
   const { id: rowId, quantity } = row
-  const reservation = reservationDocument(row)
-  if (late === undefined || late === 'reject') return nothing({ code: 'hold-expired', reservation })
+  if (late === undefined || late === 'reject') return nothing(outcomeWith('hold-expired', row))
   const isAllowed = isSelling(slot, atMs) && !exceedsUserLimit(view, slot, row.userId, quantity)
   const hasRoom = quantity <= availableUnits(slot.pool)
   if (late === 'rehold' && isAllowed && hasRoom) {
@@ -57,7 +62,7 @@ function decideLate(view: SlotView, named: Named, { late }: ConfirmCommand, atMs
     return { ...changed(named, events, atMs), lacksUnits: !isNext }
   }
   const event: ReservationEvent = { type: 'late_confirmation_refused', rowId, quantity }
-  return { events: [event], outcome: { code: 'refund-required', reservation }, lacksUnits: true }
+  return { events: [event], outcome: outcomeWith('refund-required', row), lacksUnits: true }
 }
 
 /** A step where units become free, so that the line is served before the answer; asked again, it is done. */
@@ -77,7 +82,7 @@ export function decideCancel(view: SlotView, command: CancelCommand): SlotDecisi
       return nothing(outcomeOf(row))
     case 'rejected':
     case 'expired':
-      return nothing({ code: 'not-cancellable', reservation: reservationDocument(row) })
+      return nothing(outcomeWith('not-cancellable', row))
   }
 }
 
@@ -87,11 +92,10 @@ function find(view: SlotView, command: ConfirmCommand | CancelCommand): Named | 
   const row = view.row(command.reservation_id)
   const isTheirs = command.caller === undefined || command.caller === row?.userId
   if (row === undefined || !isTheirs) return nothing({ code: 'reservation-not-found' })
-  const reservation = reservationDocument(row)
-  if (row.bookingId !== (command.booking_id ?? null)) return nothing({ code: 'part-of-booking', reservation })
+  if (row.bookingId !== (command.booking_id ?? null)) return nothing(outcomeWith('part-of-booking', row))
   if (slot !== null) return { slot, row }
   // Rejected, because there is no such slot.
-  return nothing({ code: command.type === 'confirm' ? 'not-confirmable' : 'not-cancellable', reservation })
+  return nothing(outcomeWith(command.type === 'confirm' ? 'not-confirmable' : 'not-cancellable', row))
 }
 
 function changed({ slot, row }: Named, events: readonly ReservationEvent[], atMs: number): Decision {

@@ -15,16 +15,27 @@ export function nothing(outcome: CommandOutcome): Decision {
   return { events: [], outcome }
 }
 
-/** A reservation as it is now is the answer. */
+/** A reservation as it is now is the answer; its document is made when somebody reads it, which often nobody does. */
 export function outcomeOf(reservation: Reservation | undefined): CommandOutcome {
   if (reservation === undefined) throw new Error('a decision left no reservation')
-  return { code: reservation.reason ?? 'ok', reservation: reservationDocument(reservation) }
+  return outcomeWith(reservation.reason ?? 'ok', reservation)
+}
+
+export function outcomeWith(code: CommandOutcome['code'], row: Reservation): CommandOutcome {
+  return {
+    code,
+    get reservation() {
+      return reservationDocument(row)
+    },
+  }
 }
 
 /** A reservation as a decision about it has just left it. Whoever has just joined the line is its last. */
 export function outcomeAfter({ header, row }: Change<Slot, Reservation>): CommandOutcome {
   const outcome = outcomeOf(row)
-  const { reservation } = outcome
-  if (header === null || reservation?.status !== 'waitlisted') return outcome
-  return { ...outcome, reservation: { ...reservation, waitlist_position: header.waitlistCount } }
+  if (header === null || row?.status !== 'waitlisted') return outcome
+  return {
+    code: outcome.code,
+    reservation: { ...reservationDocument(row), waitlist_position: header.waitlistCount },
+  }
 }

@@ -23,7 +23,7 @@ export const benchCommand: Command = {
   name: 'bench',
   summary: 'measure rates and latencies, beside the bare pipeline',
   usage: `[--seconds 10] [--warmup 10] [--rounds 3] [--only write|read] [--pace 10000]
-       ./ironsys bench --life [--rows 100000] [--commands 10000] [--rounds 3] [--burst 10000] [--pace 1000] [--idle 150]
+       ./ironsys bench --life [--rows 100000] [--commands 10000] [--rounds 7] [--burst 10000] [--pace 1000] [--idle 150]
                               [--only rates|burst|idle]`,
   details: `Starts servers and apps of its own, under free ports and with data of their own, and stops them at the end.
 For figures that mean something nothing else may run, the stack of ./ironsys up included.

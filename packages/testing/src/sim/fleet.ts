@@ -48,6 +48,7 @@ export class Fleet {
       batchRecordsMax: random.pick([1, 2, 4, 8, 50]),
       batchEventsMax: random.pick([1, 2, 5, 1000, 1000]),
       cachedKeysMax: random.pick([1, 2, 100]),
+      cachedRowsMax: random.pick([1, 3, 100]),
       firstPageRowsMax: random.pick([1, 3, 16]),
       ...different,
     }

@@ -41,6 +41,7 @@ export interface WorkerSettings {
   readonly batchRecordsMax: number
   readonly batchEventsMax: number
   readonly cachedKeysMax: number
+  readonly cachedRowsMax: number
   /** Rows of a page that was not asked for by name: a store may answer fewer than are wanted. */
   readonly firstPageRowsMax: number
 }
@@ -163,8 +164,8 @@ function host<C extends Command, E extends DomainEvent, H extends Header, R>(
     scheduler,
     observer,
   }
-  const { batchRecordsMax, batchEventsMax, cachedKeysMax } = settings
-  const options = { ...defaultWriterOptions, batchRecordsMax, batchEventsMax, cachedKeysMax }
+  const { batchRecordsMax, batchEventsMax, cachedKeysMax, cachedRowsMax } = settings
+  const options = { ...defaultWriterOptions, batchRecordsMax, batchEventsMax, cachedKeysMax, cachedRowsMax }
   const partitions = createPartitionHost({
     startWriter: (partition, partitionLog) =>
       startPartitionWriter({ topic, partition }, partitionLog, deps, options),

@@ -5,6 +5,7 @@ const writer = 'packages/engine/src/partition-writer.ts'
 const prefetch = 'packages/engine/src/prefetch.ts'
 const stateBefore = 'packages/engine/src/state-before.ts'
 const database = 'packages/testing/src/twins/memory-database.ts'
+const memory = 'packages/engine/src/memory.ts'
 
 export const commitMutants: readonly Mutant[] = [
   {
@@ -59,22 +60,34 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'cache-kept-after-fault',
     what: 'headers stay cached when the outcome of a commit is unknown',
-    edits: [edit(writer, '        this.#cache.clear()\n', '')],
+    edits: [edit(writer, '        this.#memory.clear()\n', '')],
+  },
+  {
+    name: 'row-kept-as-it-was',
+    what: 'a row stays in memory as it was before a batch that ends it',
+    edits: [edit(memory, '      else this.rows.delete(rowId)\n', '')],
+  },
+  {
+    name: 'rows-of-removed-key-kept',
+    what: 'rows stay in memory when their key is removed',
+    edits: [
+      edit(
+        memory,
+        '    if (removedKeys.size > 0) this.rows.deleteWhere((row) => removedKeys.has(keyOfRow(row)))\n',
+        '',
+      ),
+    ],
   },
   {
     name: 'unknown-taken-for-failed',
     what: 'an unknown outcome of a commit is taken for a failure: memory is put back, not dropped',
     edits: [
-      edit(writer, '        this.#cache.clear()\n', ''),
-      edit(
-        writer,
-        '    for (const [key, change] of effects.headers) this.#cache.set(key, change.header)\n',
-        '',
-      ),
+      edit(writer, '        this.#memory.clear()\n', ''),
+      edit(writer, '    this.#memory.keep(effects)\n', ''),
       edit(
         writer,
         '      await this.#commit(batch)\n',
-        '      await this.#commit(batch)\n      for (const [key, change] of effects.headers) this.#cache.set(key, change.header)\n',
+        '      await this.#commit(batch)\n      this.#memory.keep(effects)\n',
       ),
     ],
   },
@@ -93,7 +106,11 @@ export const commitMutants: readonly Mutant[] = [
     name: 'overlay-missing',
     what: 'a batch is decided without the rows of the batch that is being committed',
     edits: [
-      edit(prefetch, 'const known = inFlight?.rows.get(rowId)', "const known = inFlight?.rows.get('')"),
+      edit(
+        prefetch,
+        'const known = inFlight?.rows.get(rowId)?.row ?? memory.rows.get(rowId)',
+        'const known = undefined',
+      ),
       edit(
         stateBefore,
         'const changed = inFlight?.rows.get(rowId)',
@@ -105,16 +122,20 @@ export const commitMutants: readonly Mutant[] = [
     name: 'header-overlay-missing',
     what: 'a batch is decided from headers as they were before the batch that is being committed',
     edits: [
-      edit(prefetch, 'inFlight?.headers.get(key)?.header ?? cached(key)', 'cached(key)'),
+      edit(
+        prefetch,
+        'inFlight?.headers.get(key)?.header ?? memory.headers.get(key)',
+        'memory.headers.get(key)',
+      ),
       edit(
         stateBefore,
         'plan.headers.get(key) ?? inFlight?.headers.get(key)?.header',
         'plan.headers.get(key)',
       ),
       edit(
-        writer,
-        '    for (const [key, change] of effects.headers) this.#cache.set(key, change.header)\n',
-        '    for (const key of effects.headers.keys()) this.#cache.delete(key)\n',
+        memory,
+        '    for (const [key, { header }] of headers) this.headers.set(key, header)\n',
+        '    for (const key of headers.keys()) this.headers.delete(key)\n',
       ),
     ],
   },
