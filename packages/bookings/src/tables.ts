@@ -57,9 +57,7 @@ function save(effects: SavedState): readonly Statement[] {
 function remove(ids: readonly string[]): readonly Statement[] {
   if (ids.length === 0) return []
   const values = [plainArray(ids)]
-  const bookings = `
-WITH removed AS (DELETE FROM bookings WHERE id = ANY ($1::uuid[]) RETURNING 1)
-SELECT require_rows('bookings', count(*), cardinality($1::uuid[])) FROM removed`
+  const bookings = 'DELETE FROM bookings WHERE id = ANY ($1::uuid[])'
   const items = 'DELETE FROM booking_items WHERE booking_id = ANY ($1::uuid[])'
   return [
     { name: 'bookings-delete', text: bookings, values },

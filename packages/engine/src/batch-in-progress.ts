@@ -225,7 +225,8 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
   /** The key goes with all that belongs to it; what this very batch did for it need not be written any more. */
   #remove(key: string): void {
     const { decider } = this.#input
-    if (this.#headers.get(key)?.created !== true) this.#removedKeys.add(key)
+    // Also one that this batch has made: rows may have been refused for want of it before.
+    this.#removedKeys.add(key)
     this.#headers.delete(key)
     this.#lists.removed(key)
     this.#ledger = this.#ledger.filter((entry) => entry.key !== key)

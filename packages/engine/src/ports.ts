@@ -132,7 +132,7 @@ export interface BatchEffects<E extends DomainEvent, H extends Header, R, O> {
   readonly to: Progress
   readonly headers: ReadonlyMap<string, HeaderChange<H>>
   readonly rows: ReadonlyMap<string, RowChange<R>>
-  /** Keys that were there before the batch and are removed with all that belongs to them, before anything else. */
+  /** Keys that are removed with all that belongs to them, before anything else; not each of them needs to be there. */
   readonly removedKeys: ReadonlySet<string>
   readonly ledger: readonly LedgerEntry<E, H>[]
   readonly remembered: readonly RememberedOutcome<O>[]

@@ -39,9 +39,7 @@ function remove(slotIds: readonly string[]): readonly Statement[] {
   if (slotIds.length === 0) return []
   const ids = plainArray(slotIds)
   const ranges = slotIds.map(idRangeOfKey)
-  const slots = `
-WITH removed AS (DELETE FROM slots WHERE id = ANY ($1::uuid[]) RETURNING 1)
-SELECT require_rows('slots', count(*), cardinality($1::uuid[])) FROM removed`
+  const slots = 'DELETE FROM slots WHERE id = ANY ($1::uuid[])'
   const reservations = `
 DELETE FROM reservations USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS slot (id, first, last)
  WHERE reservations.id BETWEEN slot.first AND slot.last AND reservations.slot_id = slot.id`

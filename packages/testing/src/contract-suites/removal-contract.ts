@@ -1,6 +1,5 @@
 /** What is long over goes with all that belongs to it; what is made anew in the same batch stays. */
 import { randomUUID } from 'node:crypto'
-import { DataError } from '@ironsys/engine'
 import { expect, test } from 'vitest'
 import {
   at,
@@ -85,14 +84,16 @@ export function removalContract(start: StartTest): void {
     expect(await database.ledger(over)).toHaveLength(3)
   })
 
-  test('that is not there is a data error and leaves everything', async () => {
-    const { database, store, id, over, going, rowIds, first } = await twoSlots(start)
-    const batch = await decide(store, id, first.to, [retire(over)])
-    const spoilt = { ...batch, removedKeys: new Set([over, randomUUID()]) }
-    await expect(store.commit(spoilt)).rejects.toBeInstanceOf(DataError)
-    expect(await store.open(id)).toEqual(first.to)
-    const all = await found(store, [over, going], [...rowIds.over, ...rowIds.going])
-    expect([all.keys.length, all.rowIds.length]).toEqual([2, 4])
-    expect(await database.ledger(over)).toHaveLength(3)
+  test('takes along what was refused before it was made, also where one batch makes and removes it', async () => {
+    const { store, id, first } = await twoSlots(start)
+    const brief = randomUUID()
+    const early = newReservationId(brief)
+    const refused = await decide(store, id, first.to, [reserve(early, brief)])
+    await store.commit(refused)
+    expect(await found(store, [brief], [early])).toEqual({ keys: [], rowIds: [early] })
+    const batch = await decide(store, id, refused.to, [createSlot(brief), retire(brief)])
+    expect([batch.headers.size, batch.removedKeys]).toEqual([0, new Set([brief])])
+    await store.commit(batch)
+    expect(await found(store, [brief], [early])).toEqual({ keys: [], rowIds: [] })
   })
 }

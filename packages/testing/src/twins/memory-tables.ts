@@ -99,7 +99,6 @@ export class MemoryTables<E extends DomainEvent, H extends Header, R, O> {
 
   faultOf(effects: BatchEffects<E, H, R, O>): string | null {
     const { removedKeys } = effects
-    for (const key of removedKeys) if (!this.headers.has(key)) return `header ${key} does not exist`
     for (const [key, { created }] of effects.headers) {
       const exists = this.headers.has(key) && !removedKeys.has(key)
       if (created === exists) return `header ${key} ${created ? 'exists' : 'does not exist'}`
