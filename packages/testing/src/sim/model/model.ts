@@ -52,7 +52,7 @@ export class Model {
   apply(meaning: Meaning, atMs: number, feed: EventFeed): Decided {
     if (meaning.kind === 'poison') return decided(`dead-letter:${meaning.code}`)
     const { command } = meaning
-    const earlier = this.#remembered.get(command.id)
+    const earlier = isRemembered(command) ? this.#remembered.get(command.id) : undefined
     if (earlier !== undefined) {
       return earlier.hash === hashOf(command) ? earlier.decided : decided('idempotency-key-reused')
     }
@@ -90,7 +90,7 @@ export class Model {
 
   #decidePartly(command: ModelCommand, atMs: number, feed: EventFeed): void {
     const book = this.#bookOf(command)
-    if (book === undefined || this.#remembered.has(command.id)) return
+    if (book === undefined || (isRemembered(command) && this.#remembered.has(command.id))) return
     this.#follow(book, reservationNamedBy(command), atMs, feed)
     // These two are done before what follows from them is, and answered after it.
     if (command.type !== 'cancel' && command.type !== 'update_slot') return
