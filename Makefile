@@ -14,7 +14,7 @@ chaos: ## crash tests on real servers (MINUTES=5 SEED=… RATE=300 FAULTS=worker
 sim: ## simulate crashes and faults (SEEDS=10000, or SEED=7 with its trace, or MUTANTS=1)
 	@./ironsys sim $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(MUTANTS),--mutants)
 
-verify: ## lint, typecheck, dependency rules, generated files, a short chaos
+verify: ## lint, typecheck, dependency rules, generated files, nginx and Chromium, a short chaos
 	@./ironsys verify
 
 demo: ## an on-sale with 5,000 buyers, then the audit

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 const folders = '{apps,packages,infra,scripts,load-tests}'
 const never = ['**/node_modules/**', '.ironsys/**']
 
-/** Two groups: what needs no server starts none. */
+/** Three groups: what needs no server starts none, and what needs tools from outside is for `make verify`. */
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -29,6 +29,18 @@ export default defineConfig({
           globalSetup: ['packages/testing/src/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'tools',
+          include: [`${folders}/**/*.tools.test.ts`],
+          exclude: never,
+          globalSetup: ['packages/testing/src/global-setup.ts'],
+          testTimeout: 120_000,
+          // The first run installs them.
+          hookTimeout: 900_000,
         },
       },
     ],

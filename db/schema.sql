@@ -276,6 +276,7 @@ CREATE TABLE public.slots (
     max_per_user integer,
     waitlist boolean DEFAULT false NOT NULL,
     waitlist_count integer DEFAULT 0 NOT NULL,
+    has_units boolean GENERATED ALWAYS AS (((held + confirmed) < public.limit_units((capacity)::bigint, (overbooking_bps)::bigint))) STORED NOT NULL,
     CONSTRAINT no_oversell CHECK (((held + confirmed) <= public.limit_units((capacity)::bigint, (overbooking_bps)::bigint))),
     CONSTRAINT slots_capacity_check CHECK ((capacity >= 0)),
     CONSTRAINT slots_confirmed_check CHECK ((confirmed >= 0)),
@@ -352,6 +353,8 @@ CREATE INDEX reservations_queue ON public.reservations USING btree (slot_id, pla
 CREATE INDEX slots_by_partition ON public.slots USING btree (partition);
 
 CREATE INDEX slots_by_time ON public.slots USING btree (start_time, id);
+
+CREATE INDEX slots_by_units_and_time ON public.slots USING btree (has_units, start_time, id);
 
 ALTER INDEX public.applied_commands_pkey ATTACH PARTITION public.applied_commands_default_pkey;
 

@@ -48,6 +48,7 @@ const programs: Readonly<Record<string, Allowed>> = {
   'apps/worker': { own: adapters, outside: null },
   'apps/cli': { own: [...adapters, 'local'], outside: null },
   'load-tests': { own: [...adapters, 'local'], outside: null },
+  'infra/nginx': { own: [], outside: [] },
   scripts: { own: ['local'], outside: null },
 }
 

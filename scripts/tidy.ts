@@ -40,8 +40,8 @@ export const environmentAccess: Rule = ({ path, text }) => {
 }
 
 export const testSuffix: Rule = ({ path }) =>
-  isTest(path) && !/\.(unit|sim|int|e2e)\.test\.ts$/.test(path)
-    ? ['a test ends in .unit.test.ts, .sim.test.ts, .int.test.ts or .e2e.test.ts']
+  isTest(path) && !/\.(unit|sim|int|e2e|tools)\.test\.ts$/.test(path)
+    ? ['a test ends in .unit.test.ts, .sim.test.ts, .int.test.ts, .e2e.test.ts or .tools.test.ts']
     : []
 
 export const wholeTests: Rule = ({ path, text }) => {

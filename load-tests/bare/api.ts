@@ -1,13 +1,15 @@
 /**
  * The bare pipeline's edge: Fastify with a compiled JSON schema, kafkajs micro-batches with acks=all, 202. No features:
  * no idempotency, no cursor, no problem documents, no metrics, no retries. What it reaches is the ceiling for the
- * same libraries on the same machine.
+ * same libraries on the same machine. A cached GET it answers with the bytes of the real one, its headers included; under
+ * /bodies with the body alone.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { partitionOfKey } from '@ironsys/contracts'
 import Fastify from 'fastify'
 import { Kafka, logLevel, type Producer } from 'kafkajs'
+import { z } from 'zod'
 import { type BareConfig, readBareConfig } from '../src/config.ts'
 
 interface Queued {
@@ -39,6 +41,8 @@ const bodySchema = {
   },
 } as const
 
+const answerSchema = z.object({ headers: z.record(z.string(), z.string()), body: z.string() })
+
 const config = readBareConfig(process.argv.slice(2))
 const kafka = new Kafka({
   brokers: config.brokers.split(','),
@@ -51,9 +55,11 @@ const append = createAppender(producer, config)
 
 const app = Fastify({ logger: false })
 app.get('/health/ready', async () => ({ status: 'up' }))
-if (config.document !== undefined) {
-  const bytes = readFileSync(config.document)
-  app.get('/slots/:id', (_request, reply) => reply.type('application/json; charset=utf-8').send(bytes))
+if (config.answer !== undefined) {
+  const { headers, body } = answerSchema.parse(JSON.parse(readFileSync(config.answer, 'utf8')))
+  // Text and not a Buffer: Node writes it together with the head, which is faster.
+  app.get('/slots/:id', (_request, reply) => reply.headers(headers).send(body))
+  app.get('/bodies/:id', (_request, reply) => reply.type('application/json; charset=utf-8').send(body))
 }
 app.post<{ Body: Body }>('/reservations', { schema: { body: bodySchema } }, async (request, reply) => {
   const { slot_id, user_id, quantity = 1 } = request.body

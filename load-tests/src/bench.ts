@@ -1,28 +1,34 @@
 /**
  * `make bench`: how fast the system is, beside the bare pipeline of the same libraries, on a private stack of its own
  * under free ports. Both run in turns, so that a machine that slows down slows both. Flags: --seconds --warmup --rounds
- * --connections --pace --threads --only write|read.
+ * --connections --pace --threads --only write|read; of the reads --rung --climbs --mix --slots.
  */
 import { randomUUID } from 'node:crypto'
 import { slotDocumentSchema } from '@ironsys/contracts'
 import { LocalFault } from '@ironsys/local'
-import { measureReads, type ReadRun } from './bench/read-run.ts'
+import { type DiscardingCollector, startCollector } from './bench/collector.ts'
+import { climbLadder } from './bench/ladder.ts'
+import { runMixes } from './bench/mix-run.ts'
+import { ladderTable, mixTable, readCaveats, readTargets } from './bench/read-report.ts'
 import {
+  type BenchResults,
   caveats,
   caveatText,
   heading,
   keepResults,
-  readTable,
   targetTable,
   writeTable,
 } from './bench/report.ts'
-import { type BenchStack, type Pipeline, startBenchStack } from './bench/stack.ts'
+import { type Answer, type BenchStack, type Pipeline, startBenchStack } from './bench/stack.ts'
 import { measureWrites, type WriteRun } from './bench/write-run.ts'
 import { requireWrk } from './bench/wrk.ts'
 import { type BenchConfig, readBenchConfig } from './config.ts'
 import { LoadTestFault, runMain } from './faults.ts'
 
 const SLOT_UNITS = 100_000_000
+const REQUEST_ID_LENGTH = 17
+/** Headers that the server puts there itself. */
+const ofTheServer = ['date', 'connection', 'keep-alive', 'content-length', 'transfer-encoding']
 
 await runMain(async () => {
   const config = readBenchConfig(process.argv.slice(2))
@@ -39,27 +45,56 @@ await runMain(async () => {
 async function bench(config: BenchConfig, signal: AbortSignal): Promise<boolean> {
   await requireWrk(say)
   say('starting a private stack')
-  const stack = await startBenchStack('bench', signal, (line) => say(`  ${line}`))
-  try {
-    const slotId = await createSlot(stack.real, 'bench, reads')
-    const bare = await stack.startBare(await documentOf(stack.real, slotId))
-    const writes = config.only === 'read' ? [] : await writeRounds(config, stack, bare, signal)
-    const reads = config.only === 'write' ? [] : await readRounds(config, stack, bare, slotId, signal)
-    const results = { config, writes, reads }
-    say(`\n${heading(config)}`)
-    if (writes.length > 0) say(`${writeTable(writes)}\n`)
-    if (reads.length > 0) say(`${readTable(reads)}\n`)
-    say(`${targetTable(results)}\n`)
-    say(caveatText(caveats))
-    say(`kept in ${await keepResults('bench', results, caveats)}`)
-    const faults = writes.flatMap((run) => run.faults.map((fault) => `${run.pipeline}: ${fault}`))
-    for (const fault of faults) say(`BROKEN: ${fault}`)
-    if (faults.length === 0 && writes.length > 0)
-      say('Every run: rows agree with the answers, the audit is balanced.')
-    return faults.length === 0
-  } finally {
-    await stack.stop()
+  const collector = await startCollector()
+  const settings = {
+    LOG_ONE_OF: '1000',
+    TRACE_RATIO: '0.01',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
   }
+  let stack: BenchStack | null = null
+  try {
+    stack = await startBenchStack('bench', signal, (line) => say(`  ${line}`), settings)
+    const results = await measure(config, stack, collector, signal)
+    return await report(results)
+  } finally {
+    await stack?.stop()
+    await collector.close()
+  }
+}
+
+async function measure(
+  config: BenchConfig,
+  stack: BenchStack,
+  collector: DiscardingCollector,
+  signal: AbortSignal,
+): Promise<BenchResults> {
+  const slotId = await createSlot(stack.real, 'bench, reads')
+  const answer = await answerOf(stack.real, slotId)
+  const bare = await stack.startBare(answer)
+  const writes = config.only === 'read' ? [] : await writeRounds(config, stack, bare, signal)
+  if (config.only === 'write') return { config, writes, reads: [], mixes: [] }
+  const ladder = { stack, bare, slotId, answer, collector: collector.endpoint }
+  const reads = await climbLadder(ladder, config, signal, say)
+  const mixes = await runMixes(stack, config, signal, say)
+  if (collector.bytes() === 0) throw new LoadTestFault('no span reached the collector: tracing was off')
+  return { config, writes, reads, mixes }
+}
+
+/** False when a run contradicts itself. */
+async function report(results: BenchResults): Promise<boolean> {
+  const { config, writes, reads, mixes } = results
+  say(`\n${heading(config)}`)
+  if (writes.length > 0) say(`${writeTable(writes)}\n${targetTable(results)}\n`)
+  if (reads.length > 0)
+    say(`${ladderTable(reads)}\n${readTargets(reads)}\n${mixTable(mixes, config.slots)}\n`)
+  const notMeasured = reads.length > 0 ? [...caveats, ...readCaveats] : caveats
+  say(caveatText(notMeasured))
+  say(`kept in ${await keepResults('bench', results, notMeasured)}`)
+  const faults = writes.flatMap((run) => run.faults.map((fault) => `${run.pipeline}: ${fault}`))
+  for (const fault of faults) say(`BROKEN: ${fault}`)
+  if (faults.length === 0 && writes.length > 0)
+    say('Every run: rows agree with the answers, the audit is balanced.')
+  return faults.length === 0
 }
 
 async function writeRounds(
@@ -88,26 +123,6 @@ async function writeRounds(
   return runs
 }
 
-async function readRounds(
-  config: BenchConfig,
-  stack: BenchStack,
-  bare: Pipeline,
-  slotId: string,
-  signal: AbortSignal,
-): Promise<readonly ReadRun[]> {
-  const runs: ReadRun[] = []
-  for (let round = 1; round <= config.rounds; round++) {
-    for (const pipeline of [bare, stack.real]) {
-      say(`round ${round}, ${pipeline.name}: cached GETs`)
-      await measureReads(pipeline, slotId, config, config.warmup, signal)
-      const run = await measureReads(pipeline, slotId, config, config.seconds, signal)
-      say(`  ${Math.round(run.perSecond)} answers/s`)
-      runs.push(run)
-    }
-  }
-  return runs
-}
-
 async function createSlot({ apiUrl }: Pipeline, name: string): Promise<string> {
   const startMs = Date.now() + 86_400_000
   const answer = await fetch(`${apiUrl}/slots`, {
@@ -128,10 +143,14 @@ async function createSlot({ apiUrl }: Pipeline, name: string): Promise<string> {
   return slot.data.id
 }
 
-/** The bytes that the real API sends for a slot it has in its cache. */
-async function documentOf({ apiUrl }: Pipeline, slotId: string): Promise<Buffer> {
+/** What the real API sends for a slot that it has in its cache. */
+async function answerOf({ apiUrl }: Pipeline, slotId: string): Promise<Answer> {
   await (await fetch(`${apiUrl}/slots/${slotId}`)).arrayBuffer()
-  return Buffer.from(await (await fetch(`${apiUrl}/slots/${slotId}`)).arrayBuffer())
+  const answer = await fetch(`${apiUrl}/slots/${slotId}`)
+  const headers = Object.fromEntries([...answer.headers].filter(([name]) => !ofTheServer.includes(name)))
+  // Ids grow with the count of requests: this is their length in the measured runs.
+  const requestId = headers['x-request-id']?.padEnd(REQUEST_ID_LENGTH, '0') ?? ''
+  return { headers: { ...headers, 'x-request-id': requestId }, body: await answer.text() }
 }
 
 function say(text: string): void {

@@ -24,6 +24,13 @@ const benchSchema = z.strictObject({
   warmup: count(60).default(10),
   /** Of each pipeline, taken in turns. */
   rounds: count(20).default(3),
+  /** Seconds of each rung of the ladder of reads. */
+  rung: count(60).default(3),
+  /** How often the ladder is climbed, up and down in turns. */
+  climbs: count(20).default(5),
+  /** Seconds of the realistic mix of reads and writes, and its slots. */
+  mix: count(600).default(15),
+  slots: count(100_000).default(10_000),
   connections: count(5000).default(256),
   /** Reservations a second of the paced runs. */
   pace: count(1_000_000).default(10_000),
@@ -49,9 +56,43 @@ const lifeSchema = z.strictObject({
   idle: count(10_000).default(150),
   /** Without any progress for this long a run has failed, seconds. */
   patience: count(3600).default(120),
-  only: z.enum(['all', 'rates', 'burst', 'idle']).default('all'),
+  only: z.enum(['all', 'rates', 'pairs', 'burst', 'idle']).default('all'),
 })
 export type LifeConfig = z.infer<typeof lifeSchema>
+
+const listsSchema = z.strictObject({
+  slots: count(1_000_000).default(100_000),
+  /** Of each filter in each round. */
+  seconds: count(600).default(5),
+  /** Pages a second. */
+  pace: count(10_000).default(200),
+  /** Of all filters, taken in turns. */
+  rounds: count(20).default(3),
+  /** A part of a page's name. */
+  only: z.string().default(''),
+})
+export type ListsConfig = z.infer<typeof listsSchema>
+
+const streamsSchema = z.strictObject({
+  /** Open at the same time, half of them Server-Sent Events, half WebSockets. */
+  streams: z.coerce.number().int().min(2).max(20_000).multipleOf(2).default(5000),
+  /** Changes that all of them are told. */
+  changes: count(10_000).default(60),
+  /** Changes whose visibility is measured. */
+  visible: count(10_000).default(200),
+  /** A change that has not arrived everywhere after so many seconds is a failure. */
+  patience: count(600).default(30),
+  only: z.enum(['all', 'fanout', 'visibility']).default('all'),
+})
+export type StreamsConfig = z.infer<typeof streamsSchema>
+
+const streamClientsSchema = z.strictObject({
+  /** Of the slot. */
+  url: z.url({ protocol: /^http$/ }),
+  form: z.enum(['sse', 'websocket']),
+  streams: count(20_000),
+})
+export type StreamClientsConfig = z.infer<typeof streamClientsSchema>
 
 const bareSchema = z.strictObject({
   port: z.coerce.number().int().min(1).max(65535),
@@ -59,8 +100,8 @@ const bareSchema = z.strictObject({
   topic: z.string().min(1),
   partitions: count(1000),
   database: z.string().min(1),
-  /** A file whose bytes answer every GET /slots/:id. */
-  document: z.string().optional(),
+  /** A file with the headers and the body of a cached GET /slots/:id, as JSON. */
+  answer: z.string().optional(),
 })
 export type BareConfig = z.infer<typeof bareSchema>
 
@@ -85,6 +126,18 @@ export function readBenchConfig(argv: readonly string[]): BenchConfig {
 
 export function readLifeConfig(argv: readonly string[]): LifeConfig {
   return read(lifeSchema, argv, {})
+}
+
+export function readListsConfig(argv: readonly string[]): ListsConfig {
+  return read(listsSchema, argv, {})
+}
+
+export function readStreamsConfig(argv: readonly string[]): StreamsConfig {
+  return read(streamsSchema, argv, {})
+}
+
+export function readStreamClientsConfig(argv: readonly string[]): StreamClientsConfig {
+  return read(streamClientsSchema, argv, {})
 }
 
 function read<S extends z.ZodObject>(

@@ -1,7 +1,7 @@
 /**
  * `./ironsys bench --life`: that work per command does not grow with the item, what a hold and its confirmation cost, what
  * thousands of holds that end together do to others, and how soon a hold is released. On a private stack of its own.
- * Flags: --rows --commands --rounds --burst --pace --idle --patience --only rates|burst|idle.
+ * Flags: --rows --commands --rounds --burst --pace --idle --patience --only rates|pairs|burst|idle.
  */
 import { LocalFault } from '@ironsys/local'
 import { Client } from 'pg'
@@ -11,8 +11,9 @@ import { type LifeConfig, readLifeConfig } from './config.ts'
 import { LoadTestFault, runMain } from './faults.ts'
 import { measureBurst } from './life/burst.ts'
 import { measureIdle } from './life/idle.ts'
+import { measurePairs } from './life/pairs.ts'
 import { type Bench, measureRates } from './life/rates.ts'
-import { burstTable, caveats, idleTable, pairTable, rateTable } from './life/report.ts'
+import { burstTable, caveats, confirmationTable, idleTable, pairTable, rateTable } from './life/report.ts'
 
 await runMain(async () => {
   const config = readLifeConfig(process.argv.slice(2))
@@ -38,14 +39,16 @@ async function life(config: LifeConfig, signal: AbortSignal): Promise<boolean> {
     // The idle system first, while there is next to nothing in it.
     const idle = wants('idle') ? await measureIdle(bench) : null
     const burst = wants('burst') ? await measureBurst(bench) : null
+    const pairs = wants('pairs') ? await measurePairs(bench) : null
     const rates = wants('rates') ? await measureRates(bench) : null
     say('')
-    if (rates !== null) say(`${rateTable(rates.runs)}\n${pairTable(rates.runs)}\n`)
+    if (rates !== null) say(`${rateTable(rates.runs)}\n${confirmationTable(rates.runs)}\n`)
+    if (pairs !== null) say(`${pairTable(pairs.runs)}\n`)
     if (burst !== null) say(`${burstTable(burst)}\n`)
     if (idle !== null) say(`${idleTable(idle)}\n`)
     say(caveatText(caveats))
-    say(`kept in ${await keepResults('life', { config, rates, burst, idle }, caveats)}`)
-    const faults = [rates, burst, idle].flatMap((part) => part?.faults ?? [])
+    say(`kept in ${await keepResults('life', { config, rates, pairs, burst, idle }, caveats)}`)
+    const faults = [rates, pairs, burst, idle].flatMap((part) => part?.faults ?? [])
     for (const fault of faults) say(`BROKEN: ${fault}`)
     return faults.length === 0
   } finally {

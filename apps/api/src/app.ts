@@ -13,9 +13,11 @@ import { createMethods } from './methods.ts'
 import { ProblemError, pathOf, sendProblem } from './problem.ts'
 import { createRequestIds } from './request-id.ts'
 import { reservationRoutes } from './reservations.ts'
-import { createObserve } from './route.ts'
+import { createObserve, UNROUTED } from './route.ts'
+import { slotStreamRoutes } from './slot-streams.ts'
 import { slotRoutes } from './slots.ts'
 import { createFindStatus } from './status.ts'
+import { isWebSocketRequest } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
 
 export const serverLimits = {
@@ -37,7 +39,7 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
     bodyLimit: serverLimits.bodyBytes,
     requestTimeout: serverLimits.requestTimeoutMs,
     keepAliveTimeout: serverLimits.keepAliveTimeoutMs,
-    http: { headersTimeout: serverLimits.headersTimeoutMs },
+    http: { headersTimeout: serverLimits.headersTimeoutMs, shouldUpgradeCallback: isWebSocketRequest },
     routerOptions: { maxParamLength: serverLimits.pathPartCharacters },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -54,14 +56,17 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   const methods = createMethods(app)
   const context = { deps, options }
 
+  const { tracing } = deps
+  app.decorateRequest('span', null)
   app.addHook('onRequest', (request, reply, done) => {
+    if (tracing !== null) request.span = tracing.start(request.method, request.raw.headers)
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
     // Its client opens the next one elsewhere.
     if (deps.health.draining()) reply.header('connection', 'close')
     done()
   })
   answerFailures(app, deps.logger)
-  const observeUnrouted = createObserve(context, 'none', 'any')
+  const observeUnrouted = createObserve(context, UNROUTED, 'any')
   app.addHook('onResponse', (request, reply, done) => {
     if (request.is404) observeUnrouted(request, reply)
     done()
@@ -75,6 +80,7 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
 
   const findStatus = createFindStatus(deps)
   slotRoutes(app, context)
+  slotStreamRoutes(app, context)
   reservationRoutes(app, context, findStatus)
   listingRoutes(app, context)
   bookingRoutes(app, context, findStatus)

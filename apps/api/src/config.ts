@@ -1,5 +1,7 @@
 /** The environment, read once. `process.env` appears nowhere else in this app. */
+import { isRedisUrlList, type RedisAddress, redisAddress } from '@ironsys/cache'
 import { z } from 'zod'
+import { cacheEnvironment } from './cache-config.ts'
 import type { CursorKey } from './cursor.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
@@ -23,11 +25,23 @@ const environmentSchema = z
     LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
     /** One of so many normal requests is logged at info; 0: none. */
     LOG_ONE_OF: count(1_000_000_000).default(0),
+    /** The OTLP collector's base URL (http/protobuf); empty: no tracing. */
+    OTEL_EXPORTER_OTLP_ENDPOINT: z.union([z.url({ protocol: /^https?$/ }), z.literal('')]).default(''),
+    /** The share of the requests without a `traceparent` that is traced. */
+    TRACE_RATIO: z.coerce.number().min(0).max(1).default(0.01),
     SLOW_REQUEST_MS: count(60_000).default(1000),
+    /** Streams of slots open at a time in this process. */
+    STREAMS_MAX: count(1_000_000).default(10_000),
+    /** Of these, for one remote address; 0: all. */
+    STREAMS_PER_CALLER: count(1_000_000).default(100),
     /** How long it goes on serving, no longer ready, before it closes; with the waits cut off after it below the stop's deadline. */
     DRAIN_MS: count(15_000).default(0),
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+    REDIS_URL: z
+      .string()
+      .refine(isRedisUrlList, 'must be redis://host:port; of a cluster several, with commas'),
+    REDIS_CLUSTER: z.enum(['yes', 'no']).default('no'),
+    ...cacheEnvironment,
     KAFKA_BROKERS: z
       .string()
       .regex(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, 'must be host:port[,host:port]')
@@ -54,8 +68,16 @@ const environmentSchema = z
       message: 'is none, which production refuses unless ALLOW_NO_AUTH=yes',
     },
   )
+  .refine(({ REDIS_URL, REDIS_CLUSTER }) => REDIS_CLUSTER === 'yes' || !REDIS_URL.includes(','), {
+    path: ['REDIS_URL'],
+    message: 'names several nodes, which needs REDIS_CLUSTER=yes',
+  })
 
-export type Config = Omit<z.infer<typeof environmentSchema>, 'CURSOR_KEYS'> & {
+export type Config = Omit<
+  z.infer<typeof environmentSchema>,
+  'CURSOR_KEYS' | 'REDIS_URL' | 'REDIS_CLUSTER'
+> & {
+  readonly redis: RedisAddress
   readonly cursorKeys: readonly [CursorKey, ...CursorKey[]]
 }
 
@@ -73,8 +95,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     })
     throw new ConfigError(`the configuration is not usable:\n${lines.join('\n')}`)
   }
-  const { CURSOR_KEYS, ...rest } = parsed.data
+  const { CURSOR_KEYS, REDIS_URL, REDIS_CLUSTER, ...rest } = parsed.data
   const [first, ...others] = CURSOR_KEYS
   if (first === undefined) throw new ConfigError('CURSOR_KEYS has no key')
-  return { ...rest, cursorKeys: [first, ...others] }
+  const redis = redisAddress(REDIS_URL, REDIS_CLUSTER === 'yes')
+  return { ...rest, redis, cursorKeys: [first, ...others] }
 }

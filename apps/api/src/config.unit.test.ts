@@ -1,4 +1,6 @@
+import { checkSnapshotCacheOptions, snapshotCacheDefaults } from '@ironsys/cache'
 import { expect, test } from 'vitest'
+import { cacheEnvironment, snapshotCacheOptions } from './cache-config.ts'
 import { readConfig } from './config.ts'
 
 const good = {
@@ -46,4 +48,49 @@ test('production refuses to run without authentication unless told twice', () =>
 test('a kid may not come twice', () => {
   const key = `a:${'a'.repeat(64)}`
   expect(() => readConfig({ ...good, CURSOR_KEYS: `${key},${key}` })).toThrow('names the same kid twice')
+})
+
+test('a Redis cluster is named by some of its nodes, one server by one URL', () => {
+  const nodes = 'redis://a:6379,rediss://user:secret@b'
+  const [one, two] = nodes.split(',')
+  expect(readConfig(good).redis).toEqual({ urls: [good.REDIS_URL], cluster: false })
+  expect(readConfig({ ...good, REDIS_CLUSTER: 'yes' }).redis).toEqual({
+    urls: [good.REDIS_URL],
+    cluster: true,
+  })
+  const clustered = readConfig({ ...good, REDIS_URL: nodes, REDIS_CLUSTER: 'yes' })
+  expect(clustered.redis).toEqual({ urls: [one, two], cluster: true })
+  expect(() => readConfig({ ...good, REDIS_URL: nodes })).toThrow('REDIS_URL: names several nodes')
+  for (const bad of ['', 'a:6379', 'http://a', `${one},`, `${one}, `]) {
+    expect(() => readConfig({ ...good, REDIS_URL: bad, REDIS_CLUSTER: 'yes' })).toThrow('REDIS_URL: must be')
+  }
+})
+
+test("the cache's windows and bounds can be set, within reason", () => {
+  expect(snapshotCacheOptions(readConfig(good))).toEqual(snapshotCacheDefaults)
+  const set = {
+    CACHE_FRESH_MS: '50',
+    CACHE_STALE_IF_ERROR_MS: '0',
+    CACHE_ENTRIES: '7',
+    CACHE_BYTES: '1000000',
+  }
+  expect(snapshotCacheOptions(readConfig({ ...good, ...set }))).toEqual({
+    ...snapshotCacheDefaults,
+    freshMs: 50,
+    staleIfErrorMs: 0,
+    maxEntries: 7,
+    maxBytes: 1_000_000,
+  })
+  for (const name of Object.keys(cacheEnvironment)) {
+    for (const bad of ['-1', '1.5', 'soon', '1e15']) {
+      expect(() => readConfig({ ...good, [name]: bad }), `${name}=${bad}`).toThrow(`${name}: `)
+    }
+  }
+  const [smallest, largest] = [
+    { CACHE_FRESH_MS: '10', CACHE_SHARED_FRESH_MS: '100', CACHE_LOADS: '1', CACHE_NEGATIVES: '1' },
+    { CACHE_FRESH_MS: '60000', CACHE_SHARED_FRESH_MS: '300000', CACHE_STALE_IF_ERROR_MS: '86400000' },
+  ]
+  for (const extreme of [smallest, largest]) {
+    checkSnapshotCacheOptions(snapshotCacheOptions(readConfig({ ...good, ...extreme })))
+  }
 })

@@ -1,5 +1,5 @@
 /** What the edge needs from the world. main.ts wires the real parts, tests pass their own. */
-import type { SnapshotCache } from '@ironsys/cache'
+import type { Snapshot, SnapshotCache } from '@ironsys/cache'
 import type {
   AuditDocument,
   BookingDocument,
@@ -9,10 +9,11 @@ import type {
   SlotDocument,
 } from '@ironsys/contracts'
 import type { CommandAppender, PartitionId } from '@ironsys/engine'
-import type { ApiMetrics, Logger } from '@ironsys/telemetry'
+import type { ApiMetrics, Logger, Tracing } from '@ironsys/telemetry'
 import type { CursorCipher } from './cursor.ts'
 import type { Identity } from './identity.ts'
 import type { ProgressView } from './progress.ts'
+import type { StreamHub } from './stream-hub.ts'
 import type { Waiting } from './waiting.ts'
 
 export interface SlotFilter {
@@ -62,13 +63,9 @@ export interface Stored<D> {
 
 /** Reads of the store. All of them throw when it cannot be reached. */
 export interface ReservationReads {
-  slot(id: string): Promise<{
-    readonly epoch: number
-    readonly version: number
-    readonly document: SlotDocument
-  } | null>
+  slot(id: string): Promise<Snapshot<SlotDocument> | null>
   slots(filter: SlotFilter): Promise<{
-    readonly items: readonly SlotDocument[]
+    readonly items: readonly Snapshot<SlotDocument>[]
     /** Null on the last page. */
     readonly next: PagePosition | null
   }>
@@ -118,6 +115,7 @@ export interface HealthView {
 export interface ApiDeps {
   readonly log: CommandAppender
   readonly slots: SnapshotCache<SlotDocument>
+  readonly slotStreams: StreamHub
   readonly arrivals: SlotArrivals
   readonly reads: ReservationReads & BookingReads
   readonly progress: ProgressView
@@ -129,6 +127,8 @@ export interface ApiDeps {
   readonly closing: AbortSignal
   readonly metrics: ApiMetrics
   readonly logger: Logger
+  /** Null: no request is traced. */
+  readonly tracing: Tracing | null
   readonly nowMs: () => number
 }
 

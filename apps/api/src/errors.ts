@@ -59,6 +59,16 @@ const requestProblems = {
     title: 'The request breaks the rules',
     when: 'A field is missing, unknown, of the wrong type or out of bounds: `errors` says which.',
   },
+  'upgrade-required': {
+    status: 426,
+    title: 'This is a WebSocket',
+    when: 'The request does not ask for an upgrade to `websocket`. The same is to be had as Server-Sent Events.',
+  },
+  'too-many-streams': {
+    status: 429,
+    title: 'One caller has too many streams',
+    when: 'Close one of them, or read the slot with GET.',
+  },
 } as const satisfies Record<string, ProblemSpec>
 
 const rejectionProblems: Readonly<Record<RejectionCode, ProblemSpec>> = {

@@ -3,6 +3,7 @@ import type { Logger } from '@ironsys/telemetry'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import type { ProblemCode } from './errors.ts'
 import { type Problem, ProblemError, sendProblem, statusOf } from './problem.ts'
+import { identityOf } from './route.ts'
 
 /** Every error that a handler throws becomes a problem document; faults of ours are logged. */
 export function answerFailures(app: FastifyInstance, logger: Logger): void {
@@ -41,7 +42,7 @@ export function problemOfError(error: FastifyError | ProblemError): Problem | nu
  * is one line here and a metric.
  */
 function logFailure(logger: Logger, request: FastifyRequest, error: Error): void {
-  const fields = { request_id: request.id, method: request.method, route: request.routeOptions.url ?? 'none' }
+  const fields = { ...identityOf(request), method: request.method, route: request.routeOptions.url ?? 'none' }
   if (error instanceof ProblemError)
     logger.warn({ ...fields, code: error.problem.code, err: error.cause }, 'refused')
   else logger.error({ ...fields, err: error }, 'unexpected error')

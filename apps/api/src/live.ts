@@ -1,8 +1,9 @@
 /** What this instance hears over Redis, and the views that live from it: snapshots, progress, replies. */
 import {
-  connectRedis,
+  connectSubscription,
   createLiveSubscriber,
   createSnapshotCache,
+  type RedisConnection,
   readProgress,
   type SnapshotCache,
 } from '@ironsys/cache'
@@ -15,6 +16,7 @@ import {
 } from '@ironsys/contracts'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
 import { type Arrivals, createArrivals } from './arrivals.ts'
+import { snapshotCacheOptions } from './cache-config.ts'
 import type { Config } from './config.ts'
 import type { ReservationReads } from './deps.ts'
 import { cacheObserver, replyObserver } from './metric-observers.ts'
@@ -33,7 +35,7 @@ export interface LiveDeps {
   readonly config: Config
   readonly instanceId: string
   /** For commands; the subscription gets a connection of its own. */
-  readonly redis: ReturnType<typeof connectRedis>
+  readonly redis: RedisConnection
   readonly reads: ReservationReads
   readonly metrics: ApiMetrics
   readonly logger: Logger
@@ -59,6 +61,7 @@ export async function connectLive({
     toBody: (document) => Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false })),
     nowMs,
     observe: cacheObserver(metrics),
+    options: snapshotCacheOptions(config),
   })
   const progress = createProgressView({
     topics: commandTopics,
@@ -83,7 +86,7 @@ export async function connectLive({
     }
   }
   const subscriber = createLiveSubscriber<SlotDocument>({
-    redis: connectRedis(config.REDIS_URL, { name: 'api-live', logger }),
+    redis: connectSubscription(config.redis, { name: 'api-live', logger }),
     instanceId,
     parseDocument: readSlotDocument,
     onSnapshots: (announcements) => {

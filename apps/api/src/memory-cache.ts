@@ -1,5 +1,5 @@
 /** For tests: a snapshot cache without time and without Redis. */
-import type { Announcement, SnapshotCache, SnapshotHit, SnapshotRead } from '@ironsys/cache'
+import type { Snapshot, SnapshotCache, SnapshotHit, SnapshotRead } from '@ironsys/cache'
 import type { SlotDocument } from '@ironsys/contracts'
 import { type MemoryStore, snapshotOf } from './memory-store.ts'
 
@@ -10,6 +10,7 @@ export interface MemoryCache extends SnapshotCache<SlotDocument> {
 
 export function createMemoryCache(store: MemoryStore): MemoryCache {
   const held = new Map<string, SnapshotRead<SlotDocument>>()
+  const watchers = new Map<string, Set<(read: SnapshotRead<SlotDocument>) => void>>()
   return {
     put: (key, read) => void held.set(key, read),
     getNow: (key) => held.get(key),
@@ -20,9 +21,19 @@ export function createMemoryCache(store: MemoryStore): MemoryCache {
       held.set(key, found === null ? read : hitOf(found, true))
       return read
     },
+    watch(key, changed) {
+      const ofKey = watchers.get(key) ?? new Set()
+      watchers.set(key, ofKey.add(changed))
+      return () => void ofKey.delete(changed)
+    },
     apply(announcements) {
-      for (const { key, ...snapshot } of announcements)
-        if (held.has(key)) held.set(key, hitOf(snapshot, true))
+      for (const { key, epoch, version, document } of announcements) {
+        const ofKey = watchers.get(key) ?? new Set()
+        const read =
+          document === null ? ({ missing: true } as const) : hitOf({ epoch, version, document }, true)
+        if (held.has(key) || ofKey.size > 0) held.set(key, read)
+        for (const changed of ofKey) changed(read)
+      }
     },
     drop: (key) => void held.delete(key),
     setLive: () => undefined,
@@ -30,10 +41,7 @@ export function createMemoryCache(store: MemoryStore): MemoryCache {
   }
 }
 
-function hitOf(
-  snapshot: Omit<Announcement<SlotDocument>, 'key'>,
-  fromCache: boolean,
-): SnapshotHit<SlotDocument> {
+function hitOf(snapshot: Snapshot<SlotDocument>, fromCache: boolean): SnapshotHit<SlotDocument> {
   const body = Buffer.from(JSON.stringify({ ...snapshot.document, from_cache: true, stale: false }))
   return { ...snapshot, body, ageMs: 0, fromCache, stale: false }
 }

@@ -95,7 +95,10 @@ function pageOf(store: MemoryStore, { from, to, available, limit, after }: SlotF
     .filter((slot) => after === undefined || keyOf(slot) > `${after.startTime} ${after.id}`)
     .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   const { items, last } = cut(matching, limit)
-  return { items, next: last === null ? null : { startTime: last.start_time, id: last.id } }
+  return {
+    items: items.map((document) => ({ epoch: 1, version: document.version, document })),
+    next: last === null ? null : { startTime: last.start_time, id: last.id },
+  }
 }
 
 function slotPage(store: MemoryStore, { slotId, status, limit, after = '' }: SlotReservationsFilter) {

@@ -2,7 +2,7 @@
 import { commandTopics } from '@ironsys/contracts'
 import type { PartitionId } from '@ironsys/engine'
 import { slotDocument } from '@ironsys/reservations'
-import { createLogger, createMetrics, type LoggerOptions } from '@ironsys/telemetry'
+import { createLogger, createMetrics, type LoggerOptions, type Tracing } from '@ironsys/telemetry'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { createArrivals } from './arrivals.ts'
@@ -15,6 +15,8 @@ import { createMemoryStore, type MemoryStore, memoryReads } from './memory-store
 import { problemContentType } from './problem.ts'
 import { createProgressView } from './progress.ts'
 import { problemsOf, routeList } from './routes.ts'
+import { createSlotStreams } from './slot-streams.ts'
+import type { StreamHubOptions } from './stream-hub.ts'
 import { createWaiting } from './waiting.ts'
 
 /** What a test may turn. */
@@ -55,6 +57,8 @@ const START_MS = Date.parse('2026-03-01T12:00:00.000Z')
 export interface MemoryOptions {
   readonly clusterId?: string
   readonly log?: Partial<LoggerOptions>
+  readonly tracing?: Tracing
+  readonly streams?: Partial<StreamHubOptions>
   readonly cursorKeys?: readonly [
     { readonly kid: string; readonly key: Buffer },
     ...{ readonly kid: string; readonly key: Buffer }[],
@@ -141,6 +145,7 @@ function createDeps(
   decideAll: () => void,
 ): ApiDeps {
   const nowMs = () => Date.now()
+  const metrics = createMetrics('api')
   const { closing, health } = controls
   const reads = memoryReads(store, async (read) => {
     controls.reads++
@@ -150,6 +155,7 @@ function createDeps(
   return {
     log: createLog(controls, decideAll),
     slots: cache,
+    slotStreams: createSlotStreams(cache, metrics, { streams: 8, streamsPerCaller: 4, ...options.streams }),
     arrivals,
     reads,
     progress: createProgressView({
@@ -166,8 +172,9 @@ function createDeps(
     identity: createIdentity(ID_KEY),
     health: { dependencies: () => health.states, draining: () => health.draining },
     closing: closing.signal,
-    metrics: createMetrics('api'),
+    metrics,
     logger: createLogger({ name: 'api', level: 'silent', ...options.log }),
+    tracing: options.tracing ?? null,
     nowMs,
   }
 }

@@ -1,7 +1,11 @@
 /** What the adapters report, put into cells that are bound once. */
 import type { CacheTier } from '@ironsys/cache'
 import type { ProducerObserver } from '@ironsys/kafka'
-import type { ApiMetrics, CounterCell } from '@ironsys/telemetry'
+import type { ApiMetrics, CounterCell, SpanResult } from '@ironsys/telemetry'
+import type { PageSource } from './slot-pages.ts'
+import type { StreamEnd } from './stream.ts'
+import type { StreamForm } from './stream-frames.ts'
+import type { StreamObserver } from './stream-hub.ts'
 import type { ReplyResult } from './waiting.ts'
 
 export function cacheObserver({ cacheReads }: ApiMetrics): (tier: CacheTier) => void {
@@ -15,6 +19,15 @@ export function cacheObserver({ cacheReads }: ApiMetrics): (tier: CacheTier) => 
   return (tier) => cells[tier].inc()
 }
 
+export function pageObserver({ slotPages }: ApiMetrics): (source: PageSource) => void {
+  const cells: Readonly<Record<PageSource, CounterCell>> = {
+    memory: slotPages.with({ source: 'memory' }),
+    store: slotPages.with({ source: 'store' }),
+    stale: slotPages.with({ source: 'stale' }),
+  }
+  return (source) => cells[source].inc()
+}
+
 export function replyObserver({ replies }: ApiMetrics): (result: ReplyResult) => void {
   const cells: Readonly<Record<ReplyResult, CounterCell>> = {
     delivered: replies.with({ result: 'delivered' }),
@@ -23,6 +36,47 @@ export function replyObserver({ replies }: ApiMetrics): (result: ReplyResult) =>
   }
   return (result) => cells[result].inc()
 }
+
+export function spanObserver({ traceSpans }: ApiMetrics): (result: SpanResult, spans: number) => void {
+  const cells: Readonly<Record<SpanResult, CounterCell>> = {
+    exported: traceSpans.with({ result: 'exported' }),
+    failed: traceSpans.with({ result: 'failed' }),
+    dropped: traceSpans.with({ result: 'dropped' }),
+  }
+  return (result, spans) => cells[result].inc(spans)
+}
+
+export function streamObserver({ streams, streamsEnded, streamsRefused }: StreamMetrics): StreamObserver {
+  const ofForm = (form: StreamForm) => {
+    const ended = (why: StreamEnd) => streamsEnded.with({ form, why })
+    return {
+      open: streams.with({ form }),
+      ended: {
+        client: ended('client'),
+        gone: ended('gone'),
+        draining: ended('draining'),
+        stalled: ended('stalled'),
+        silent: ended('silent'),
+        unruly: ended('unruly'),
+      } satisfies Record<StreamEnd, CounterCell>,
+    }
+  }
+  const cells = { sse: ofForm('sse'), websocket: ofForm('websocket') } satisfies Record<StreamForm, unknown>
+  const refused = {
+    caller: streamsRefused.with({ limit: 'caller' }),
+    process: streamsRefused.with({ limit: 'process' }),
+  }
+  return {
+    opened: (form) => cells[form].open.inc(),
+    closed(form, why) {
+      cells[form].open.dec()
+      cells[form].ended[why].inc()
+    },
+    refused: (limit) => refused[limit].inc(),
+  }
+}
+
+type StreamMetrics = Pick<ApiMetrics, 'streams' | 'streamsEnded' | 'streamsRefused'>
 
 export function produceObserver(metrics: ApiMetrics, outstanding: () => number): ProducerObserver {
   const { produceFailures } = metrics

@@ -20,6 +20,7 @@ import {
   slotDocumentSchema,
   slotPageSchema,
   slotSnapshotSchema,
+  slotStreamMessageSchema,
   updateSlotRequestSchema,
 } from '@ironsys/contracts'
 import { z } from 'zod'
@@ -53,6 +54,7 @@ const answerNames = new Map<z.ZodType, string>([
   [slotDocumentSchema, 'Slot'],
   [slotPageSchema, 'SlotPage'],
   [slotSnapshotSchema, 'SlotSnapshot'],
+  [slotStreamMessageSchema, 'SlotStreamMessage'],
 ])
 
 const headerParameters: Readonly<Record<RequestHeader, Json>> = {
@@ -71,6 +73,10 @@ const headerParameters: Readonly<Record<RequestHeader, Json>> = {
   },
   'If-None-Match': {
     description: 'The `ETag` of an earlier answer: 304 when it is still the current version.',
+    schema: { type: 'string' },
+  },
+  'Last-Event-ID': {
+    description: 'The `id` of the last event that the client has: its snapshot is not sent again.',
     schema: { type: 'string' },
   },
 }
@@ -148,9 +154,9 @@ function responsesOf(route: RouteSpec): Json {
   return responses
 }
 
-function answerResponse({ description, schema, otherType }: RouteAnswer): Json {
+function answerResponse({ description, schema, otherType, onlyType }: RouteAnswer): Json {
   if (schema === undefined) return { description }
-  const json = { 'application/json': { schema: schemaOf(schema, answerNames) } }
+  const json = { [onlyType ?? 'application/json']: { schema: schemaOf(schema, answerNames) } }
   const other = otherType === undefined ? {} : { [otherType]: { schema: { type: 'string' } } }
   return { description, content: { ...json, ...other } }
 }

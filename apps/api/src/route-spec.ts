@@ -8,6 +8,8 @@ export interface RouteAnswer {
   readonly schema?: z.ZodType
   /** The type of another form of it, which `Accept` asks for. */
   readonly otherType?: string
+  /** Its type, where it is not JSON. */
+  readonly onlyType?: string
 }
 
 export interface RouteSpec {
@@ -32,7 +34,7 @@ export interface RouteSpec {
   readonly problems: readonly ProblemCode[]
 }
 
-export type RequestHeader = 'Idempotency-Key' | 'Prefer' | 'If-None-Match' | 'Accept'
+export type RequestHeader = 'Idempotency-Key' | 'Prefer' | 'If-None-Match' | 'Accept' | 'Last-Event-ID'
 
 export const commandProblems = ['overloaded', 'log-unavailable', 'outcome-unknown'] as const
 export const commandHeaders = ['Idempotency-Key', 'Prefer'] as const

@@ -1,5 +1,5 @@
 /** What a route of the table is registered with: its schemas, its limits, and what is counted and logged of each answer. */
-import type { CounterCell } from '@ironsys/telemetry'
+import { type CounterCell, type RequestSpan, traceIdOf } from '@ironsys/telemetry'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import type { RouteSpec } from './route-spec.ts'
@@ -9,7 +9,14 @@ declare module 'fastify' {
     /** No body is the same as an empty object. */
     bodyOptional?: boolean
   }
+  interface FastifyRequest {
+    /** Of a request that is traced. */
+    span: RequestSpan | null
+  }
 }
+
+/** What requests that no route fits are counted under. */
+export const UNROUTED = 'none'
 
 export type Observe = (request: FastifyRequest, reply: FastifyReply) => void
 
@@ -60,11 +67,12 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
       byStatus.set(status, cell)
     }
     cell.inc()
+    request.span?.end({ route: route === UNROUTED ? null : route, status, requestId: request.id })
     const slow = elapsedMs > options.slowRequestMs && !waitsOnPurpose(request)
     const chosen = options.logOneOf > 0 && ++normal % options.logOneOf === 0
     if (!slow && !chosen && status < 500 && !logger.isLevelEnabled('debug')) return
     const fields = {
-      request_id: request.id,
+      ...identityOf(request),
       method: request.method,
       route,
       status,
@@ -75,6 +83,12 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
     else if (chosen) logger.info(fields, 'request')
     else logger.debug(fields, 'request')
   }
+}
+
+/** What a line of the log says a request by. */
+export function identityOf({ id, span, raw }: FastifyRequest) {
+  const traceId = span?.traceId ?? traceIdOf(raw.headers)
+  return { request_id: id, ...(traceId !== undefined && { trace_id: traceId }) }
 }
 
 function waitsOnPurpose(request: FastifyRequest): boolean {

@@ -5,6 +5,7 @@ import type { ProblemCode } from './errors.ts'
 import { reservationRouteSpecs } from './reservation-route-specs.ts'
 import type { RouteSpec } from './route-spec.ts'
 import { slotRouteSpecs } from './slot-route-specs.ts'
+import { streamRouteSpecs } from './stream-route-specs.ts'
 
 const operationRouteSpecs = {
   healthLive: {
@@ -44,6 +45,7 @@ const operationRouteSpecs = {
 
 export const routes = {
   ...slotRouteSpecs,
+  ...streamRouteSpecs,
   ...reservationRouteSpecs,
   ...bookingRouteSpecs,
   ...operationRouteSpecs,

@@ -2,14 +2,14 @@
 import { hash, randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createBookingReads } from '@ironsys/bookings'
-import { connectRedis, redisReady } from '@ironsys/cache'
+import { connectRedisAt, redisReady } from '@ironsys/cache'
 import { commandTopics, topics } from '@ironsys/contracts'
 import { createDeadLetters, type DeadLetters, homePartition, redriveLimits } from '@ironsys/dead-letters'
 import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
 import { type Closers, listenFault, openService, type Service } from '@ironsys/lifecycle'
 import { checkDeployment, createPool, queryAll, registerIdKey } from '@ironsys/postgres'
 import { createReservationReads, type RunStatement } from '@ironsys/reservations'
-import type { ApiMetrics, Logger } from '@ironsys/telemetry'
+import { type ApiMetrics, createTracing, type Logger, type Tracing } from '@ironsys/telemetry'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
@@ -18,8 +18,9 @@ import type { ApiDeps, DependencyName, DependencyState } from './deps.ts'
 import { startHealthProbes } from './health-probes.ts'
 import { createIdentity } from './identity.ts'
 import { connectLive } from './live.ts'
-import { produceObserver } from './metric-observers.ts'
+import { produceObserver, spanObserver } from './metric-observers.ts'
 import { buildOperations } from './operations.ts'
+import { createSlotStreams } from './slot-streams.ts'
 
 const READ_CONNECTIONS = 8
 const ADMIN_CONNECTIONS = 2
@@ -61,6 +62,7 @@ async function wire(
   closers.add(() => operations.close())
   const operationsPort = await listen(operations, config.OPS_HOST, config.OPS_PORT)
 
+  const tracing = openTracing(config, { metrics, logger, closers, instanceId })
   const parts = await connectParts({ config, metrics, logger, closers, instanceId, clientId })
   const { reads, redis, admin, live, producer, clusterId } = parts
   const probes = startHealthProbes(
@@ -77,9 +79,14 @@ async function wire(
 
   const closing = new AbortController()
   const { slots, arrivals, progress, waiting } = live
+  const slotStreams = createSlotStreams(slots, metrics, {
+    streams: config.STREAMS_MAX,
+    streamsPerCaller: config.STREAMS_PER_CALLER,
+  })
   const deps: ApiDeps = {
     log: producer,
     slots,
+    slotStreams,
     arrivals,
     reads,
     progress,
@@ -87,6 +94,7 @@ async function wire(
     health,
     metrics,
     logger,
+    tracing,
     cursors: createCursorCipher(config.cursorKeys, clusterId),
     identity: createIdentity(config.ID_KEY),
     closing: closing.signal,
@@ -100,6 +108,8 @@ async function wire(
   })
   closers.add(async () => {
     health.stopping = true
+    // Their clients come back elsewhere, or to one last snapshot here.
+    slotStreams.drain()
     // Balancers need a moment to see it: until then their requests are served, each on a connection that ends with it.
     if (config.DRAIN_MS > 0) await delay(config.DRAIN_MS)
     const cut = setTimeout(() => closing.abort(), WAITS_CUT_AFTER_MS)
@@ -123,6 +133,25 @@ function createHealth() {
     draining: () => health.stopping,
   }
   return health
+}
+
+/** Closes after everything that makes spans. */
+function openTracing(
+  { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, TRACE_RATIO: ratio }: Config,
+  {
+    metrics,
+    logger,
+    closers,
+    instanceId,
+  }: Pick<ConnectRequest, 'metrics' | 'logger' | 'closers' | 'instanceId'>,
+): Tracing | null {
+  if (endpoint === '') return null
+  const tracing = createTracing(
+    { logger, observe: spanObserver(metrics), nowMs: () => Date.now(), random: Math.random },
+    { service: 'ironsys-api', instanceId, endpoint, ratio },
+  )
+  closers.add(() => tracing.close())
+  return tracing
 }
 
 interface ConnectRequest {
@@ -150,7 +179,7 @@ async function connectParts({ config, metrics, logger, closers, instanceId, clie
   closers.add(() => admin.close())
   const clusterId = await checkLog(admin, config, pool)
 
-  const redis = connectRedis(config.REDIS_URL, { name: 'api', logger })
+  const redis = connectRedisAt(config.redis, { name: 'api', logger })
   closers.add(() => redis.disconnect())
   if (!(await redisReady(redis, REDIS_READY_MS))) throw new Error('Redis does not answer')
   const live = await connectLive({ config, instanceId, redis, reads, metrics, logger })

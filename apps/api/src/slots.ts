@@ -3,12 +3,14 @@ import type { SnapshotHit, SnapshotRead } from '@ironsys/cache'
 import type { AuditDocument, SlotDocument, SlotParams, SlotQuery, SlotsQuery } from '@ironsys/contracts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps } from './deps.ts'
+import { pageObserver } from './metric-observers.ts'
 import { decodeTimePosition, encodeTimePosition } from './page-cursor.ts'
 import { patience } from './prefer.ts'
 import { ProblemError, sendProblem } from './problem.ts'
 import { type RouteContext, routeOptions } from './route.ts'
 import { routes } from './routes.ts'
 import { slotCommandRoutes } from './slot-commands.ts'
+import { createSlotPages } from './slot-pages.ts'
 import { reading } from './store.ts'
 import { utcTime } from './times.ts'
 
@@ -36,13 +38,14 @@ export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
     },
   })
 
+  const readPage = createSlotPages({ ...deps, observe: pageObserver(deps.metrics) })
   app.route<{ Querystring: SlotsQuery }>({
     ...routeOptions(context, routes.listSlots),
     handler: async (request, reply) => {
       const { from, to, available, limit, cursor } = request.query
       const after = cursor === undefined ? null : decodeTimePosition(cursor)
-      const { items, next } = await reading(
-        deps.reads.slots({
+      const { items, next, ageMs, stale } = await reading(
+        readPage({
           limit: limit ?? PAGE_ITEMS,
           ...(from !== undefined && { from: utcTime(from, 'query', '/from') }),
           ...(to !== undefined && { to: utcTime(to, 'query', '/to') }),
@@ -51,7 +54,9 @@ export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
         }),
       )
       const next_cursor = next === null ? null : encodeTimePosition({ time: next.startTime, id: next.id })
-      return sendPublic(reply, 'public, max-age=0, s-maxage=1', JSON.stringify({ items, next_cursor }))
+      reply.header('age', String(Math.floor(ageMs / 1000)))
+      const body = JSON.stringify({ items, next_cursor, stale })
+      return sendPublic(reply, 'public, max-age=0, s-maxage=1', body)
     },
   })
 

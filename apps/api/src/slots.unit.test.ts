@@ -154,6 +154,29 @@ test('pages follow each other without gaps, filtered', async () => {
   expect([forged.statusCode, forged.json().code]).toEqual([400, 'invalid-cursor'])
 })
 
+test('while the store is out a list is its last page and says so; one that nobody has read is 503', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  await post(slot)
+  expect((await get('/slots')).json()).toMatchObject({ items: [{ id: SLOT }], stale: false })
+  world.outage = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+  vi.setSystemTime(Date.now() + 3000)
+  const last = await get('/slots')
+  expect([last.statusCode, last.json().stale, last.headers.age]).toEqual([200, true, '3'])
+  expect(last.json().items).toHaveLength(1)
+  const other = await get('/slots?limit=7')
+  expect([other.statusCode, other.json().code]).toEqual([503, 'reads-unavailable'])
+})
+
+test('a list shows a slot as this instance knows it, and leaves out what has just sold out', async () => {
+  await post({ ...slot, capacity: 1 })
+  await get(`/slots/${SLOT}`)
+  const available = async (query: string) =>
+    (await get(`/slots${query}`)).json().items.map((item: { available: number }) => item.available)
+  expect([await available(''), await available('?available=true')]).toEqual([[1], [1]])
+  await world.app.inject({ method: 'POST', url: '/reservations', payload: { slot_id: SLOT, user_id: 'u' } })
+  expect([await available(''), await available('?available=true')]).toEqual([[0], []])
+})
+
 test('the audit is public, asked of the store once a second, and 404 for an unknown slot', async () => {
   await post(slot)
   const before = world.reads

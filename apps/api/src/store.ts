@@ -17,7 +17,8 @@ export async function reading<T>(read: Promise<T>): Promise<T> {
 const outageClasses = new Set(['08', '53', '57', '58'])
 const outageCodes = /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_|ENOENT|55P03)/
 
-function isOutage(error: unknown): boolean {
+/** Whether the store could not be asked, as against answered with an error. */
+export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof SnapshotUnavailableError) return true
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''

@@ -1,26 +1,35 @@
 /** The worker's environment, read once. */
+import { isRedisUrlList, type RedisAddress, redisAddress } from '@ironsys/cache'
 import { z } from 'zod'
 
-const schema = z.object({
-  NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
-  KAFKA_BROKERS: z
-    .string()
-    .min(1)
-    .transform((list) => list.split(',').map((broker) => broker.trim())),
-  PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
-  OPS_HOST: z.string().min(1).default('127.0.0.1'),
-  OPS_PORT: z.coerce.number().int().min(0).max(65535).default(9101),
-  AUDIT_INTERVAL_MS: z.coerce.number().int().min(0).max(3_600_000).default(1000),
-  WORKER_GROUP: z.string().min(1).max(200).default('ironsys-reservations'),
-})
+const schema = z
+  .object({
+    NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
+    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+    REDIS_URL: z
+      .string()
+      .refine(isRedisUrlList, 'must be redis://host:port; of a cluster several, with commas'),
+    REDIS_CLUSTER: z.enum(['yes', 'no']).default('no'),
+    KAFKA_BROKERS: z
+      .string()
+      .min(1)
+      .transform((list) => list.split(',').map((broker) => broker.trim())),
+    PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
+    OPS_HOST: z.string().min(1).default('127.0.0.1'),
+    OPS_PORT: z.coerce.number().int().min(0).max(65535).default(9101),
+    AUDIT_INTERVAL_MS: z.coerce.number().int().min(0).max(3_600_000).default(1000),
+    WORKER_GROUP: z.string().min(1).max(200).default('ironsys-reservations'),
+  })
+  .refine(({ REDIS_URL, REDIS_CLUSTER }) => REDIS_CLUSTER === 'yes' || !REDIS_URL.includes(','), {
+    path: ['REDIS_URL'],
+    message: 'names several nodes, which needs REDIS_CLUSTER=yes',
+  })
 
 export interface WorkerConfig {
   readonly logLevel: z.infer<typeof schema>['LOG_LEVEL']
   readonly databaseUrl: string
-  readonly redisUrl: string
+  readonly redis: RedisAddress
   readonly kafkaBrokers: readonly string[]
   readonly partitions: number
   readonly opsHost: string
@@ -43,7 +52,7 @@ export function readConfig(
   return {
     logLevel: env.LOG_LEVEL,
     databaseUrl: env.DATABASE_URL,
-    redisUrl: env.REDIS_URL,
+    redis: redisAddress(env.REDIS_URL, env.REDIS_CLUSTER === 'yes'),
     kafkaBrokers: env.KAFKA_BROKERS,
     partitions: env.PARTITIONS,
     opsHost: env.OPS_HOST,

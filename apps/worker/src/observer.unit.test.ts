@@ -53,6 +53,7 @@ function batchOf(
       epoch: 1,
       nextOffset: 7,
       headers: new Map(),
+      removed: new Map(),
       due: new Map(),
       replies: [],
       decided: 0,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Booking, bookingBinding, bookingDecider, bookingTables } from '@ironsys/bookings'
-import { connectRedis, createRedisSink, type RedisSinkDeps, type SnapshotForm } from '@ironsys/cache'
+import { connectRedisAt, createRedisSink, type RedisSinkDeps, type SnapshotForm } from '@ironsys/cache'
 import { type CommandOutcome, commandTopics, redisNames, topics } from '@ironsys/contracts'
 import type { Header, Scheduler, SnapshotSink, WriterObserver } from '@ironsys/engine'
 import { createCommandProducer, createLogAdmin, type LogAdmin, requireTopic } from '@ironsys/kafka'
@@ -181,7 +181,7 @@ function connectSinks(
   logger: Logger,
   closers: Closers,
 ): MakeSink {
-  const redis = connectRedis(config.redisUrl, {
+  const redis = connectRedisAt(config.redis, {
     name: 'worker',
     logger,
     commandTimeoutMs: SINK_COMMAND_TIMEOUT_MS,

@@ -12,7 +12,7 @@ export {
   testFolder,
   testFolders,
 } from './folders.ts'
-export { install, type Wanted } from './install.ts'
+export { install, obtainProgram, type Wanted } from './install.ts'
 export { killNative } from './native.ts'
 export { appNodeOptions } from './node-options.ts'
 export {

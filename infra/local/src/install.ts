@@ -27,6 +27,18 @@ export function install(wanted: Wanted, report: (line: string) => void): Promise
   return mine
 }
 
+/** Where the program is; it is installed first where it is missing. Throws as {@link install} does. */
+export async function obtainProgram(
+  name: string,
+  wanted: Wanted,
+  report: (line: string) => void,
+): Promise<string> {
+  if (findProgram(name) === null) await install(wanted, report)
+  const program = findProgram(name)
+  if (program === null) throw new LocalFault(`${wanted.what} was installed, but ${name} is not on PATH`)
+  return program
+}
+
 async function installNow(wanted: Wanted, report: (line: string) => void): Promise<void> {
   const apt = findProgram('apt-get')
   const asRoot = apt === null ? null : await rootPrefix()

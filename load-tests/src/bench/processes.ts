@@ -1,5 +1,6 @@
 /** What processes used, from /proc (Linux; elsewhere nothing is known and nothing is shown). */
 import { readdirSync, readFileSync } from 'node:fs'
+import type { BenchStack, Pipeline } from './stack.ts'
 
 /** Clock ticks per second of /proc: 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100
@@ -13,6 +14,23 @@ export function cpuSeconds(pid: number): number | null {
     return child !== null && child.parent === pid ? child.own : []
   })
   return children.reduce((sum, seconds) => sum + seconds, stat.own + stat.reaped)
+}
+
+type Cpu = Readonly<Record<string, number | null>>
+
+/** Of every process of one pipeline. */
+export function cpuOf({ serverPids }: BenchStack, { api, worker }: Pipeline): Cpu {
+  const pids = { api: api.pid, worker: worker.pid, ...serverPids }
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuSeconds(pid)]))
+}
+
+export function differences(before: Cpu, after: Cpu): Cpu {
+  return Object.fromEntries(
+    Object.entries(after).map(([name, seconds]) => {
+      const base = before[name]
+      return [name, seconds === null || base === null || base === undefined ? null : seconds - base]
+    }),
+  )
 }
 
 export interface Memory {

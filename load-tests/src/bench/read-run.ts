@@ -1,13 +1,14 @@
-/** One measured run of cached GETs: the real slot, or the same bytes from bare Fastify. */
-import type { BenchConfig } from '../config.ts'
+/** One measured run of GETs of one slot that is in memory. */
 import { cpuSeconds, memory } from './processes.ts'
-import type { Pipeline, PipelineName } from './stack.ts'
+import type { Reader } from './stack.ts'
 import { runWrk } from './wrk.ts'
 
 export interface ReadRun {
-  readonly pipeline: PipelineName
+  readonly rung: string
   readonly answers: number
   readonly perSecond: number
+  /** Its head and its body. */
+  readonly bytesPerAnswer: number
   readonly p50Ms: number
   readonly p99Ms: number
   readonly errors: number
@@ -18,34 +19,42 @@ export interface ReadRun {
 
 export const READ_CONNECTIONS = 64
 
+export interface ReadTarget extends Reader {
+  /** What it is in the ladder. */
+  readonly rung: string
+  readonly path: string
+}
+
 export async function measureReads(
-  pipeline: Pipeline,
-  slotId: string,
-  config: BenchConfig,
-  seconds: number,
-  signal: AbortSignal,
+  { rung, path, apiUrl, api }: ReadTarget,
+  {
+    seconds,
+    threads,
+    signal,
+  }: { readonly seconds: number; readonly threads: number; readonly signal: AbortSignal },
 ): Promise<ReadRun> {
-  const before = cpuSeconds(pipeline.api.pid)
+  const before = cpuSeconds(api.pid)
   const wrk = await runWrk({
-    url: `${pipeline.apiUrl}/slots/${slotId}`,
+    url: `${apiUrl}${path}`,
     script: 'read',
     args: [],
     seconds,
     connections: READ_CONNECTIONS,
-    threads: config.threads,
+    threads,
     signal,
   })
-  const after = cpuSeconds(pipeline.api.pid)
+  const after = cpuSeconds(api.pid)
   const answers = wrk.requests - wrk.status_errors
   return {
-    pipeline: pipeline.name,
+    rung,
     answers,
     perSecond: answers / (wrk.duration_us / 1e6),
+    bytesPerAnswer: wrk.bytes / wrk.requests,
     p50Ms: wrk.p50_us / 1000,
     p99Ms: wrk.p99_us / 1000,
     errors: wrk.status_errors + wrk.socket_errors + wrk.timeouts,
     wrkCpuSeconds: wrk.cpuSeconds,
     apiCpuSeconds: before === null || after === null ? null : after - before,
-    apiPeakMb: memory(pipeline.api.pid)?.peakMb ?? null,
+    apiPeakMb: memory(api.pid)?.peakMb ?? null,
   }
 }

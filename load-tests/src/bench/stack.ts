@@ -1,9 +1,6 @@
 /** A private stack for the benchmark: fresh servers on free ports, and both pipelines on them. */
-import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { topicSettings, topics } from '@ironsys/contracts'
-import { createLogAdmin } from '@ironsys/kafka'
 import {
   type Addresses,
   appNodeOptions,
@@ -21,24 +18,42 @@ import {
   stopStack,
   waitReady,
 } from '@ironsys/local'
-import { migrate } from '@ironsys/postgres'
-import { Client } from 'pg'
 import { childEnvironment } from '../config.ts'
+import { BARE_TOPIC, commonEnvironment, hexKey, PARTITIONS, prepare } from './preparation.ts'
 
 export type PipelineName = 'bare' | 'real'
 
 export interface Pipeline {
   readonly name: PipelineName
   readonly apiUrl: string
+  /** Null: it counts nothing. */
+  readonly apiMetricsUrl: string | null
   readonly workerMetricsUrl: string
   readonly api: RunningProcess
   readonly worker: RunningProcess
 }
 
+/** An answer of the real API, for the bare one to repeat. */
+export interface Answer {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** A process that answers cached GETs. */
+export interface Reader {
+  readonly apiUrl: string
+  readonly api: RunningProcess
+}
+
 export interface BenchStack {
   readonly databaseUrl: string
+  readonly redisUrl: string
   readonly real: Pipeline
-  startBare(document: Buffer): Promise<Pipeline>
+  startBare(answer: Answer): Promise<Pipeline>
+  /** The real server as far as one rung of apps/api/src/read-ladder.ts, which sends its spans to `collector`. */
+  startRung(rung: Rung, answer: Answer, collector: string): Promise<Reader>
+  /** One more API of the same system. */
+  startSecondApi(): Promise<Reader>
   /** Of the servers that are processes of this machine. */
   readonly serverPids: Readonly<Record<string, number>>
   readonly brokers: readonly string[]
@@ -49,22 +64,23 @@ export interface BenchStack {
   stop(): Promise<void>
 }
 
-export const PARTITIONS = 12
-const BARE_TOPIC = 'bench.bare'
+export const rungs = ['route', 'cache', 'metrics', 'logs', 'tracing'] as const
+export type Rung = (typeof rungs)[number]
+
 const READY_DEADLINE_MS = 60_000
 const STOP = { signal: 'SIGTERM', deadlineMs: 15_000 } as const
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** `name`: of its folder; two with the same name would stop each other. */
+/** `name`: of its folder; two with the same name would stop each other. `settings`: of the API, beyond the usual. */
 export async function startBenchStack(
   name: string,
   signal: AbortSignal,
   report: (line: string) => void,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<BenchStack> {
   const path = join(folders.state, name)
   // A run that was killed has left its own behind.
   await stopAll(path)
-  const started = new Stack(path, signal)
+  const started = new Stack(path, signal, settings)
   try {
     return await started.start(report)
   } catch (error) {
@@ -76,10 +92,13 @@ export async function startBenchStack(
 class Stack {
   readonly #path: string
   readonly #signal: AbortSignal
+  readonly #settings: Readonly<Record<string, string>>
+  readonly #secrets = { ID_KEY: hexKey(), CURSOR_KEYS: `0:${hexKey()}` }
 
-  constructor(path: string, signal: AbortSignal) {
+  constructor(path: string, signal: AbortSignal, settings: Readonly<Record<string, string>>) {
     this.#path = path
     this.#signal = signal
+    this.#settings = settings
   }
 
   async start(report: (line: string) => void): Promise<BenchStack> {
@@ -102,8 +121,11 @@ class Stack {
     const real = await this.#startReal(addresses, { api, apiOps, workerOps })
     return {
       databaseUrl: addresses.databaseUrl,
+      redisUrl: addresses.redisUrl,
       real,
-      startBare: (document) => this.#startBare(addresses, document, bareApi, bareWorker),
+      startBare: (answer) => this.#startBare(addresses, answer, bareApi, bareWorker),
+      startRung: (rung, answer, collector) => this.#startRung(rung, answer, collector),
+      startSecondApi: () => this.#startSecondApi(addresses),
       serverPids: this.#serverPids(),
       brokers: addresses.kafkaBrokers,
       stopWorker: async () => void (await stopByPidFile(this.#path, 'worker', STOP)),
@@ -132,20 +154,37 @@ class Stack {
     addresses: Addresses,
     ports: { readonly api: number; readonly apiOps: number; readonly workerOps: number },
   ): Promise<Pipeline> {
-    const secrets = { ID_KEY: hexKey(), CURSOR_KEYS: `0:${hexKey()}` }
     const worker = await this.#launchWorker(addresses, ports.workerOps)
-    const api = await this.#launch('api', 'apps/api/src/main.ts', [], {
-      ...commonEnvironment(addresses),
-      ...secrets,
-      HOST: '127.0.0.1',
-      PORT: String(ports.api),
-      OPS_PORT: String(ports.apiOps),
-    })
+    const api = await this.#launchApi('api', addresses, { port: ports.api, opsPort: ports.apiOps })
     const workerUrl = `http://127.0.0.1:${ports.workerOps}`
     const apiUrl = `http://127.0.0.1:${ports.api}`
     await this.#waitFor(worker, workerUrl)
     await this.#waitFor(api, apiUrl)
-    return { name: 'real', apiUrl, workerMetricsUrl: `${workerUrl}/metrics`, api, worker }
+    const apiMetricsUrl = `http://127.0.0.1:${ports.apiOps}/metrics`
+    return { name: 'real', apiUrl, apiMetricsUrl, workerMetricsUrl: `${workerUrl}/metrics`, api, worker }
+  }
+
+  async #startSecondApi(addresses: Addresses): Promise<Reader> {
+    const [port = 0, opsPort = 0] = await findFreePorts(2)
+    const api = await this.#launchApi('api-2', addresses, { port, opsPort })
+    const apiUrl = `http://127.0.0.1:${port}`
+    await this.#waitFor(api, apiUrl)
+    return { apiUrl, api }
+  }
+
+  #launchApi(
+    name: string,
+    addresses: Addresses,
+    { port, opsPort }: { readonly port: number; readonly opsPort: number },
+  ): Promise<RunningProcess> {
+    return this.#launch(name, 'apps/api/src/main.ts', [], {
+      ...commonEnvironment(addresses),
+      ...this.#secrets,
+      ...this.#settings,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      OPS_PORT: String(opsPort),
+    })
   }
 
   #launchWorker(addresses: Addresses, opsPort: number): Promise<RunningProcess> {
@@ -155,12 +194,12 @@ class Stack {
 
   async #startBare(
     addresses: Addresses,
-    document: Buffer,
+    answer: Answer,
     apiPort: number,
     workerPort: number,
   ): Promise<Pipeline> {
-    const file = join(this.#path, 'document.json')
-    writeFileSync(file, document)
+    const file = join(this.#path, 'answer.json')
+    writeFileSync(file, JSON.stringify(answer))
     const flags = [
       ...[
         '--brokers',
@@ -170,7 +209,7 @@ class Stack {
         '--partitions',
         String(PARTITIONS),
       ],
-      ...['--database', addresses.databaseUrl, '--document', file],
+      ...['--database', addresses.databaseUrl, '--answer', file],
     ]
     const environment = { NODE_ENV: 'production' }
     const worker = await this.#launch(
@@ -189,7 +228,27 @@ class Stack {
     const apiUrl = `http://127.0.0.1:${apiPort}`
     await this.#waitFor(worker, workerUrl)
     await this.#waitFor(api, apiUrl)
-    return { name: 'bare', apiUrl, workerMetricsUrl: `${workerUrl}/metrics`, api, worker }
+    return {
+      name: 'bare',
+      apiUrl,
+      apiMetricsUrl: null,
+      workerMetricsUrl: `${workerUrl}/metrics`,
+      api,
+      worker,
+    }
+  }
+
+  async #startRung(rung: Rung, { body }: Answer, collector: string): Promise<Reader> {
+    const [port = 0] = await findFreePorts(1)
+    const file = join(this.#path, 'document.json')
+    writeFileSync(file, body)
+    const args = [rung, String(port), file, collector]
+    const api = await this.#launch(`rung-${rung}`, 'apps/api/src/read-ladder.ts', args, {
+      NODE_ENV: 'production',
+    })
+    const apiUrl = `http://127.0.0.1:${port}`
+    await this.#waitFor(api, apiUrl)
+    return { apiUrl, api }
   }
 
   #launch(
@@ -216,45 +275,10 @@ class Stack {
 
 async function stopAll(path: string): Promise<void> {
   await Promise.all(
-    ['api', 'worker', 'bare-api', 'bare-worker'].map((name) => stopByPidFile(path, name, STOP)),
+    ['api', 'api-2', 'worker', 'bare-api', 'bare-worker', ...rungs.map((rung) => `rung-${rung}`)].map(
+      (name) => stopByPidFile(path, name, STOP),
+    ),
   )
   await stopStack(path, true)
   removeStack(path)
-}
-
-/** Tables and topics of both pipelines. */
-async function prepare({ databaseUrl, kafkaBrokers }: Addresses): Promise<void> {
-  await migrate(databaseUrl)
-  const client = new Client({ connectionString: databaseUrl })
-  await client.connect()
-  await client.query(`CREATE TABLE bare_reservations (id uuid PRIMARY KEY, slot_id uuid NOT NULL, user_id text NOT NULL,
-    quantity integer NOT NULL, created_at timestamptz NOT NULL)`)
-  await client.end()
-  const admin = createLogAdmin({ brokers: kafkaBrokers, clientId: 'bench', logger: silent })
-  const names = [...Object.values(topics), BARE_TOPIC]
-  await admin.ensureTopics(names.map((topic) => ({ topic, partitions: PARTITIONS, settings: topicSettings })))
-  await admin.close()
-}
-
-/** As in production, but for authentication, which does not exist yet. */
-function commonEnvironment({
-  databaseUrl,
-  redisUrl,
-  kafkaBrokers,
-}: Addresses): Readonly<Record<string, string>> {
-  return {
-    NODE_ENV: 'production',
-    ALLOW_NO_AUTH: 'yes',
-    AUTH_MODE: 'none',
-    LOG_LEVEL: 'info',
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
-    KAFKA_BROKERS: kafkaBrokers.join(','),
-    PARTITIONS: String(PARTITIONS),
-    OPS_HOST: '127.0.0.1',
-  }
-}
-
-function hexKey(): string {
-  return randomBytes(32).toString('hex')
 }

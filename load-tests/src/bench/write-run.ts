@@ -6,7 +6,7 @@ import { Client } from 'pg'
 import type { BenchConfig } from '../config.ts'
 import { LoadTestFault } from '../faults.ts'
 import { bucketQuantile, bucketsBetween, readBuckets } from '../quantiles.ts'
-import { cpuSeconds, memory } from './processes.ts'
+import { cpuOf, differences, memory } from './processes.ts'
 import type { BenchStack, Pipeline, PipelineName } from './stack.ts'
 import { runWrk } from './wrk.ts'
 
@@ -157,20 +157,4 @@ async function countRows({ databaseUrl }: BenchStack, name: PipelineName, slotId
   } finally {
     await client.end()
   }
-}
-
-type Cpu = Readonly<Record<string, number | null>>
-
-function cpuOf({ serverPids }: BenchStack, { api, worker }: Pipeline): Cpu {
-  const pids = { api: api.pid, worker: worker.pid, ...serverPids }
-  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuSeconds(pid)]))
-}
-
-function differences(before: Cpu, after: Cpu): Cpu {
-  return Object.fromEntries(
-    Object.entries(after).map(([name, seconds]) => {
-      const base = before[name]
-      return [name, seconds === null || base === null || base === undefined ? null : seconds - base]
-    }),
-  )
 }

@@ -6,6 +6,8 @@ import { LoadTestFault } from '../faults.ts'
 
 const resultSchema = z.object({
   requests: z.number(),
+  /** Of all answers, heads included. */
+  bytes: z.number(),
   duration_us: z.number(),
   p50_us: z.number(),
   p99_us: z.number(),
@@ -23,7 +25,7 @@ export interface WrkResult extends z.infer<typeof resultSchema> {
 
 export interface WrkRun {
   readonly url: string
-  readonly script: 'reserve' | 'read'
+  readonly script: 'reserve' | 'read' | 'mix' | 'lives'
   readonly args: readonly string[]
   readonly seconds: number
   readonly connections: number

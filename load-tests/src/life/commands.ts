@@ -1,7 +1,7 @@
 /** Commands as the API writes them into the log, and slots that lie in one partition of it. */
 import { randomUUID } from 'node:crypto'
 import { COMMAND_SCHEMA_VERSION, mintId, partitionOfKey } from '@ironsys/contracts'
-import { PARTITIONS } from '../bench/stack.ts'
+import { PARTITIONS } from '../bench/preparation.ts'
 
 export interface LogCommand {
   readonly id: string

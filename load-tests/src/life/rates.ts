@@ -128,7 +128,10 @@ async function showDrain(bench: Bench, last: number): Promise<void> {
   })
 }
 
-export function watchOf({ config, database, signal }: Bench, slotId: string | null = null) {
+export function watchOf(
+  { config, database, signal }: Pick<Bench, 'config' | 'database' | 'signal'>,
+  slotId: string | null = null,
+) {
   return { database, partition: BENCH_PARTITION, slotId, patienceMs: config.patience * 1000, signal }
 }
 

@@ -4,6 +4,7 @@ import { milliseconds, table, whole } from '../table.ts'
 import type { BurstResult } from './burst.ts'
 import type { IdleResult } from './idle.ts'
 import { type Mix, mixes, type Size } from './mixes.ts'
+import { type PairRun, type Way, ways } from './pairs.ts'
 import type { RateRun } from './rates.ts'
 
 /** What the figures do not say. */
@@ -55,21 +56,58 @@ export function rateTable(runs: readonly RateRun[]): string {
   ])
 }
 
-export function pairTable(runs: readonly RateRun[]): string {
-  const row = (name: string, size: Size, most: number | null, cost: (rate: RateOf) => number) => {
-    const times = medianOfRounds(runs, cost)
-    const target = most === null ? ['', ''] : [`≤ ${most}`, verdict(times !== null && times <= most)]
-    return [`${name}, ${size} slot`, times?.toFixed(2) ?? '–', ...target]
+/** The writer alone: what a hold and a confirmation take of its time. */
+export function confirmationTable(runs: readonly RateRun[]): string {
+  const row = (name: string, cost: (rate: RateOf, size: Size) => number) => {
+    const of = (size: Size) => medianOfRounds(runs, (rate) => cost(rate, size))?.toFixed(2) ?? '–'
+    return [name, of('small'), of('large')]
   }
-  const rows = (['small', 'large'] as const).flatMap((size) => [
-    row('a hold and its confirmation soon after', size, PAIR_COST_MOST, (rate) => {
+  return table([
+    ['writer’s time, in times of one reservation', 'small slot', 'large slot'],
+    row('a hold and its confirmation soon after', (rate, size) => {
       return (2 * rate('reserve', size)) / rate('hold+confirm', size)
     }),
-    row('a confirmation whose hold comes from the database', size, null, (rate) => {
+    row('a confirmation whose hold comes from the database', (rate, size) => {
       return rate('reserve', size) / rate('confirm', size)
     }),
   ])
-  return table([['in times of one reservation', '', 'target', ''], ...rows])
+}
+
+/** Over HTTP, of everything that takes part: medians of the rounds. */
+export function pairTable(runs: readonly PairRun[]): string {
+  const middle = (way: Way, of: (run: PairRun) => number) =>
+    quantile(
+      runs.filter((run) => run.way === way).map((run) => of(run)),
+      0.5,
+    )
+  const microsOf = ({ cpuSeconds, confirmed }: PairRun, name?: string) => {
+    const seconds = Object.entries(cpuSeconds).map(([process, each]) => {
+      return name === undefined || process === name ? (each ?? 0) : 0
+    })
+    return (seconds.reduce((sum, each) => sum + each, 0) * 1e6) / confirmed
+  }
+  const rounds = [...new Set(runs.map(({ round }) => round))]
+  const cost = (of: (run: PairRun) => number) => {
+    const ratios = rounds.flatMap((round) => {
+      const [plain, pair] = ways.map((way) => runs.find((run) => run.round === round && run.way === way))
+      return plain === undefined || pair === undefined ? [] : of(pair) / of(plain)
+    })
+    return quantile(ratios, 0.5)
+  }
+  const row = (name: string, of: (run: PairRun) => number, most: number | null) => {
+    const times = cost(of)
+    const target = most === null ? ['', ''] : [`≤ ${most}`, verdict(times !== null && times <= most)]
+    const [plain, pair] = ways.map((way) => middle(way, of))
+    return [name, micros(plain ?? null), micros(pair ?? null), times?.toFixed(2) ?? '–', ...target]
+  }
+  return table([
+    ['µs of each confirmed reservation, over HTTP', 'at once', 'held first', 'times', 'target', ''],
+    row('time, everything busy', (run) => 1e6 / run.confirmedPerSecond, PAIR_COST_MOST),
+    row('CPU of all processes', (run) => microsOf(run), PAIR_COST_MOST),
+    ...['api', 'worker', 'postgres', 'kafka'].map((name) =>
+      row(`  ${name}`, (run) => microsOf(run, name), null),
+    ),
+  ])
 }
 
 export function burstTable(burst: BurstResult): string {

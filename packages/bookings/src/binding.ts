@@ -34,6 +34,7 @@ export function bookingBinding(partitionCount: number): Binding<BookingEvent> {
     })
   return {
     partitionOfKey: (key) => partitionOfKey(key, partitionCount),
+    eventsTopic: topics.bookingEvents,
     toMessage: (id, key, event, { seq, version, atMs }) => ({
       topic: topics.bookingEvents,
       partition: id.partition,

@@ -1,4 +1,3 @@
-import { redisNames } from '@ironsys/contracts'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { redisReady } from './index.ts'
 import { type OwnRedis, startOwnRedis } from './own-redis.fixture.ts'
@@ -43,21 +42,4 @@ test('the guard script survives SCRIPT FLUSH and a restart', async () => {
   await server.start()
   expect(await redisReady(redis, 15_000)).toBe(true)
   expect(await put(3)).toBe(1)
-})
-
-test('in a Redis Cluster every key is one hash tag, and the guard runs', async () => {
-  const cluster = await startOwnRedis({ cluster: true })
-  try {
-    const redis = cluster.connect()
-    await redisReady(redis, 10_000)
-    await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
-    await expect.poll(() => redis.cluster('INFO'), { timeout: 15_000 }).toContain('cluster_state:ok')
-    const slotOf = (key: string) => redis.cluster('KEYSLOT', key)
-    expect(await slotOf(redisNames.slot('a'))).toBe(await slotOf('anything else of {slot:a}'))
-    expect(await slotOf(redisNames.slot('a'))).not.toBe(await slotOf(redisNames.slot('b')))
-    expect(await slotOf(redisNames.progress('t', 1))).toBe(await slotOf('{progress:t:1}'))
-    expect(await redis.putSnapshot(redisNames.slot('a'), 1, 1, '1:1:0:{}', 60_000)).toBe(1)
-  } finally {
-    await cluster.close()
-  }
 })

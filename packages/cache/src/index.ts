@@ -1,4 +1,15 @@
-export { type ConnectionLogger, connectRedis, type RedisConnectionOptions, redisReady } from './connection.ts'
+export {
+  type ConnectionLogger,
+  connectRedis,
+  connectRedisAt,
+  connectSubscription,
+  isRedisUrlList,
+  type RedisAddress,
+  type RedisConnection,
+  type RedisConnectionOptions,
+  redisAddress,
+  redisReady,
+} from './connection.ts'
 export { readAnnouncements, readPublishedProgress, readReplies } from './live-messages.ts'
 export { createLiveSubscriber, type LiveSubscriber, type LiveSubscriberDeps } from './live-subscriber.ts'
 export { readProgress } from './progress.ts'

@@ -10,6 +10,7 @@ export function readAnnouncements<D>(
     if (!('key' in item && 'epoch' in item && 'version' in item && 'document' in item)) return null
     const { key, epoch, version } = item
     if (typeof key !== 'string' || !isCount(epoch) || !isCount(version)) return null
+    if (item.document === null) return { key, epoch, version, document: null }
     const document = parse(item.document)
     return document === null ? null : { key, epoch, version, document }
   })

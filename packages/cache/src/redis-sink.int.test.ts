@@ -74,6 +74,7 @@ function batch(versions: Record<string, number>, more: Partial<CommittedBatch<Se
     epoch: 1,
     nextOffset: 10,
     headers: new Map(Object.entries(versions).map(([key, version]) => [key, { version }])),
+    removed: new Map<string, number>(),
     due: new Map(),
     replies: [],
     decided: 10,
@@ -199,4 +200,53 @@ test('long lists are published in parts', async () => {
   sink.committed(batch({}, { replies }))
   await sink.close(1000)
   await expect.poll(() => messages.map(({ value }) => (value as unknown[]).length)).toEqual([4, 4, 2])
+})
+
+test('a removal takes the snapshot away, unless a newer one is there, and is announced', async () => {
+  const messages = await heard(redisNames.snapshots)
+  const sink = await makeSink()
+  sink.committed(batch({ a: 4, b: 4 }))
+  await expect.poll(() => reader.exists(redisNames.slot('a'), redisNames.slot('b'))).toBe(2)
+  await reader.putSnapshot(redisNames.slot('b'), 2, 1, '2:1:0:{}', 60_000)
+  const removed = new Map([
+    ['a', 4],
+    ['b', 4],
+  ])
+  sink.committed(batch({}, { removed }))
+  await sink.close(1000)
+  expect(await reader.get(redisNames.slot('a'))).toBeNull()
+  expect(await reader.get(redisNames.slot('b'))).toBe('2:1:0:{}')
+  await expect.poll(() => messages).toHaveLength(2)
+  expect(messages[1]?.value).toEqual([
+    { key: 'a', epoch: 1, version: 4, document: null },
+    { key: 'b', epoch: 1, version: 4, document: null },
+  ])
+})
+
+test('of removals and snapshots of one key in a flush the later wins, and what was removed is told before', async () => {
+  const messages = await heard(redisNames.snapshots)
+  const sink = await makeSink()
+  const gone = (...keys: string[]) => batch({}, { removed: new Map(keys.map((key) => [key, 50])) })
+  sink.committed(batch({ made: 40, gone: 40, unmade: 40 }))
+  await expect.poll(() => messages).toHaveLength(1)
+  server.freeze()
+  // On its way; what comes now is conflated behind it.
+  sink.committed(batch({ other: 1 }))
+  sink.committed(batch({ made: 50, gone: 50, unmade: 50 }))
+  sink.committed(gone('made', 'gone', 'unmade'))
+  sink.committed(batch({ made: 1, unmade: 1 }))
+  sink.committed(batch({ made: 2 }))
+  sink.committed(batch({}, { removed: new Map([['unmade', 1]]) }))
+  server.thaw()
+  await sink.close(10_000)
+  expect(await reader.get(redisNames.slot('made'))).toMatch(/^1:2:/)
+  expect(await reader.exists(redisNames.slot('gone'), redisNames.slot('unmade'))).toBe(0)
+  await expect.poll(() => messages).toHaveLength(3)
+  expect(messages[2]?.value).toEqual([
+    { key: 'made', epoch: 1, version: 50, document: null },
+    { key: 'made', epoch: 1, version: 2, document: { id: 'made', version: 2 } },
+    { key: 'gone', epoch: 1, version: 50, document: null },
+    // The higher one: what both have removed must go.
+    { key: 'unmade', epoch: 1, version: 50, document: null },
+  ])
 })

@@ -1,18 +1,22 @@
 /**
- * What readers learn of committed batches, on its way to Redis: snapshots, progress and replies.
+ * What readers learn of committed batches, on its way to Redis: snapshots, removals, progress and replies.
  *
  *  K1  It never throws and never waits for Redis: the writer goes on as if Redis did not exist.
- *  K2  At most one flush is under way. What comes meanwhile is conflated: per key only the newest snapshot, per
- *      partition only the newest progress. Replies are kept in order.
- *  K3  Everything kept is bounded and what is dropped is counted. Replies of a failed flush are dropped (the waiting
- *      client polls the store); its snapshots and progress are tried again unless newer ones came.
- *  K4  Within a flush, snapshots leave before replies: who learns of a decision finds it in the snapshot.
+ *  K2  At most one flush is under way. What comes meanwhile is conflated: per key only the newest snapshot and whether
+ *      the key was removed before it, per partition only the newest progress. Replies are kept in order.
+ *  K3  Everything kept is bounded and what is dropped is counted. Replies that could not be sent are dropped (the
+ *      waiting client polls the store); what could not be written or announced is tried again unless newer came.
+ *  K4  A flush writes snapshots before it tells anybody anything: who learns of a decision finds it in the snapshot.
+ *      It waits for the writes, because in a cluster keys and channels are at different nodes. A write that failed holds
+ *      nothing up: the others' announcements and replies do not depend on a node that is down.
  */
-import { instanceOfReply, type PublishedProgress, type Reply, redisNames } from '@ironsys/contracts'
+import { type PublishedProgress, type Reply, redisNames } from '@ironsys/contracts'
 import type { CommittedBatch, Header, SnapshotSink } from '@ironsys/engine'
 import { createDecisionRate, type DecisionRate } from './decision-rate.ts'
+import { type KeyNews, PendingNews } from './pending-news.ts'
 import { jittered } from './shared-tier.ts'
-import { isOlder, type SnapshotRedis, storeSnapshot, type Version } from './stored-snapshot.ts'
+import type { Announcement, Snapshot } from './snapshot.ts'
+import { type SnapshotRedis, storeSnapshot } from './stored-snapshot.ts'
 
 export type SinkKind = 'snapshot' | 'reply' | 'progress'
 
@@ -64,23 +68,18 @@ export function createRedisSink<H extends Header, O>(deps: RedisSinkDeps<H>): Re
   return new Sink(deps, { ...redisSinkDefaults, ...deps.options })
 }
 
-interface PendingSnapshot<H> extends Version {
-  readonly header: H
-}
-
-interface Pending<H> {
-  readonly snapshots: Map<string, PendingSnapshot<H>>
-  /** By topic and partition. */
-  readonly progress: Map<string, PublishedProgress>
-  readonly replies: Map<string, Reply[]>
-  replyCount: number
+/** A key's news, ready to be sent. */
+interface Item<H> {
+  readonly key: string
+  readonly news: KeyNews<H>
+  readonly snapshot: Snapshot<unknown> | null
 }
 
 class Sink<H extends Header, O> implements RedisSink<H, O> {
   readonly #deps: RedisSinkDeps<H>
   readonly #options: RedisSinkOptions
   readonly #rates = new Map<string, DecisionRate>()
-  #pending: Pending<H> = emptyPending()
+  #pending: PendingNews<H>
   #flushing: Promise<void> | null = null
   #retry: NodeJS.Timeout | null = null
   #closed = false
@@ -88,15 +87,15 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
   constructor(deps: RedisSinkDeps<H>, options: RedisSinkOptions) {
     this.#deps = deps
     this.#options = options
+    this.#pending = new PendingNews(options)
   }
 
   committed(batch: CommittedBatch<H, O>): void {
     if (this.#closed) return
-    this.#keepProgress(batch)
-    for (const [key, header] of this.#deps.snapshots === null ? [] : batch.headers) {
-      this.#keepSnapshot(key, { header, epoch: batch.epoch, version: header.version })
-    }
-    for (const reply of batch.replies) this.#keepReply(reply)
+    this.#pending.addProgress(this.#progressOf(batch))
+    if (this.#deps.snapshots !== null) this.#keepKeys(batch)
+    const droppedReplies = batch.replies.filter((reply) => !this.#pending.addReply(reply)).length
+    this.#dropped('reply', droppedReplies)
     if (this.#flushing === null && this.#retry === null) this.#startFlush()
   }
 
@@ -112,121 +111,134 @@ class Sink<H extends Header, O> implements RedisSink<H, O> {
 
   async #drain(): Promise<void> {
     await this.#flushing
-    if (!isEmpty(this.#pending)) await this.#flush()
+    if (!this.#pending.isEmpty()) await this.#flush()
   }
 
-  #keepProgress({ id, nextOffset, decided, firstTimeMs }: CommittedBatch<H, O>): void {
-    const name = redisNames.progress(id.topic, id.partition)
+  #progressOf({ id, nextOffset, decided, firstTimeMs }: CommittedBatch<H, O>): PublishedProgress {
+    const { topic, partition } = id
+    const name = redisNames.progress(topic, partition)
     const rate = this.#rates.get(name) ?? createDecisionRate()
     this.#rates.set(name, rate)
     if (decided > 0) rate.add(decided, firstTimeMs, this.#deps.nowMs())
-    const { topic, partition } = id
-    this.#pending.progress.set(name, { topic, partition, nextOffset, perSecond: rate.perSecond() })
+    return { topic, partition, nextOffset, perSecond: rate.perSecond() }
   }
 
-  #keepSnapshot(key: string, snapshot: PendingSnapshot<H>): void {
-    const { snapshots } = this.#pending
-    const held = snapshots.get(key)
-    if (held !== undefined && !isOlder(held, snapshot)) return
-    if (held === undefined && snapshots.size >= this.#options.maxSnapshots) {
-      this.#deps.observe.dropped('snapshot', 1)
-      return
+  #keepKeys({ epoch, headers, removed }: CommittedBatch<H, O>): void {
+    let dropped = 0
+    for (const [key, version] of removed) {
+      if (!this.#pending.addKey(key, { removed: { epoch, version }, snapshot: null })) dropped++
     }
-    snapshots.set(key, snapshot)
-  }
-
-  #keepReply(reply: Reply): void {
-    const pending = this.#pending
-    if (pending.replyCount >= this.#options.maxReplies) {
-      this.#deps.observe.dropped('reply', 1)
-      return
+    for (const [key, header] of headers) {
+      const snapshot = { header, epoch, version: header.version }
+      if (!this.#pending.addKey(key, { removed: null, snapshot })) dropped++
     }
-    pending.replyCount++
-    const instance = instanceOfReply(reply.to)
-    const list = pending.replies.get(instance)
-    if (list === undefined) pending.replies.set(instance, [reply])
-    else list.push(reply)
+    this.#dropped('snapshot', dropped)
   }
 
   #startFlush(): void {
     this.#flushing = this.#flush().finally(() => {
       this.#flushing = null
-      if (!this.#closed && this.#retry === null && !isEmpty(this.#pending)) this.#startFlush()
+      if (!this.#closed && this.#retry === null && !this.#pending.isEmpty()) this.#startFlush()
     })
   }
 
   /** Never rejects. */
   async #flush(): Promise<void> {
     const taken = this.#pending
-    this.#pending = emptyPending()
+    this.#pending = new PendingNews(this.#options)
     try {
-      await allOf(this.#send(taken))
+      const items = [...taken.keys].map(([key, news]) => this.#itemOf(key, news))
+      const unwritten = await this.#write(items)
+      await allOf(this.#tell(items, taken))
       this.#deps.observe.replied(taken.replyCount)
+      if (unwritten.size > 0) this.#takeBack(unwritten, new Map())
     } catch {
-      this.#takeBack(taken)
+      this.#dropped('reply', taken.replyCount)
+      this.#takeBack(taken.keys, taken.progress)
     }
   }
 
-  /** Gives all commands to the connection in one tick, which sends them as one pipeline in this order. */
-  #send({ snapshots, progress, replies }: Pending<H>): Promise<unknown>[] {
+  #itemOf(key: string, news: KeyNews<H>): Item<H> {
+    const { snapshots: form } = this.#deps
+    const { snapshot } = news
+    if (form === null || snapshot === null) return { key, news, snapshot: null }
+    const { epoch, version, header } = snapshot
+    return { key, news, snapshot: { epoch, version, document: form.toDocument(header, key) } }
+  }
+
+  /** Gives all commands to the connection in one tick, which sends them together. Answers what could not be written. */
+  async #write(items: readonly Item<H>[]): Promise<ReadonlyMap<string, KeyNews<H>>> {
+    const unwritten = new Map<string, KeyNews<H>>()
+    const write = async (item: Item<H>) => {
+      try {
+        await allOf(this.#writeItem(item))
+      } catch {
+        unwritten.set(item.key, item.news)
+      }
+    }
+    await Promise.all(items.map(write))
+    return unwritten
+  }
+
+  /** The removal first: one node carries them out in this order. */
+  #writeItem({ key, news: { removed }, snapshot }: Item<H>): readonly Promise<unknown>[] {
+    const { redis, snapshots: form } = this.#deps
+    if (form === null) return []
+    const redisKey = form.redisKey(key)
+    const sent: Promise<unknown>[] = []
+    if (removed !== null) sent.push(redis.removeSnapshot(redisKey, removed.epoch, removed.version))
+    // As young as can be known, also when it is sent again: a newer one would have taken its place here.
+    const lifetime = { ttlMs: jittered(this.#options.snapshotTtlMs, 0.1), ageMs: 0 }
+    if (snapshot !== null) sent.push(storeSnapshot(redis, redisKey, snapshot, lifetime))
+    return sent
+  }
+
+  #tell(items: readonly Item<H>[], { progress, replies }: PendingNews<H>): readonly Promise<unknown>[] {
     const { redis } = this.#deps
     const { maxItemsPerMessage } = this.#options
-    const sent = this.#sendSnapshots(snapshots)
+    const sent: Promise<unknown>[] = []
+    for (const part of chunks(items.flatMap(announcementsOf), maxItemsPerMessage)) {
+      sent.push(redis.publish(redisNames.snapshots, JSON.stringify(part)))
+    }
     for (const [name, value] of progress) {
       const text = JSON.stringify(value)
       sent.push(redis.set(name, text), redis.publish(redisNames.progressChannel, text))
     }
     for (const [instance, list] of replies) {
-      for (const part of chunks(list, maxItemsPerMessage)) {
+      for (const part of chunks<Reply>(list, maxItemsPerMessage)) {
         sent.push(redis.publish(redisNames.replies(instance), JSON.stringify(part)))
       }
     }
     return sent
   }
 
-  #sendSnapshots(snapshots: Pending<H>['snapshots']): Promise<unknown>[] {
-    const { redis, snapshots: form } = this.#deps
-    const { maxItemsPerMessage, snapshotTtlMs } = this.#options
-    if (form === null) return []
-    const sent: Promise<unknown>[] = []
-    const announced: unknown[] = []
-    for (const [key, { header, epoch, version }] of snapshots) {
-      const document = form.toDocument(header, key)
-      const ttlMs = jittered(snapshotTtlMs, 0.1)
-      // As young as can be known, also when it is sent again: a newer one would have taken its place here.
-      sent.push(storeSnapshot(redis, form.redisKey(key), { epoch, version, document }, { ttlMs, ageMs: 0 }))
-      announced.push({ key, epoch, version, document })
-    }
-    for (const part of chunks(announced, maxItemsPerMessage)) {
-      sent.push(redis.publish(redisNames.snapshots, JSON.stringify(part)))
-    }
-    return sent
-  }
-
-  #takeBack(failed: Pending<H>): void {
-    if (failed.replyCount > 0) this.#deps.observe.dropped('reply', failed.replyCount)
+  #takeBack(keys: ReadonlyMap<string, KeyNews<H>>, progress: ReadonlyMap<string, PublishedProgress>): void {
     if (this.#closed) {
-      if (failed.snapshots.size > 0) this.#deps.observe.dropped('snapshot', failed.snapshots.size)
-      if (failed.progress.size > 0) this.#deps.observe.dropped('progress', failed.progress.size)
+      this.#dropped('snapshot', keys.size)
+      this.#dropped('progress', progress.size)
       return
     }
-    for (const [key, snapshot] of failed.snapshots) this.#keepSnapshot(key, snapshot)
-    for (const [name, value] of failed.progress) {
-      if (!this.#pending.progress.has(name)) this.#pending.progress.set(name, value)
-    }
+    const lost = [...keys].filter(([key, news]) => !this.#pending.addEarlierKey(key, news)).length
+    this.#dropped('snapshot', lost)
+    for (const [name, value] of progress) this.#pending.addEarlierProgress(name, value)
     this.#retry = setTimeout(() => {
       this.#retry = null
       this.#startFlush()
     }, this.#options.retryMs).unref()
   }
+
+  #dropped(kind: SinkKind, count: number): void {
+    if (count > 0) this.#deps.observe.dropped(kind, count)
+  }
 }
 
-function emptyPending<H>(): Pending<H> {
-  return { snapshots: new Map(), progress: new Map(), replies: new Map(), replyCount: 0 }
-}
-
-function isEmpty({ snapshots, progress, replies }: Pending<unknown>): boolean {
-  return snapshots.size === 0 && progress.size === 0 && replies.size === 0
+function announcementsOf({
+  key,
+  news: { removed },
+  snapshot,
+}: Item<unknown>): readonly Announcement<unknown>[] {
+  const announced: Announcement<unknown>[] = removed === null ? [] : [{ key, ...removed, document: null }]
+  return snapshot === null ? announced : [...announced, { key, ...snapshot }]
 }
 
 function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -1,51 +1,95 @@
-/** L2: snapshots in Redis, shared by all instances. Never throws; while Redis fails it is left alone for a while. */
+/**
+ * L2: snapshots in Redis, shared by all instances, and the short locks around their loading. Never throws; while Redis
+ * fails it is left alone for a while, and then nobody has a lock: each process loads for itself.
+ */
+import { randomUUID } from 'node:crypto'
 import type { Snapshot } from './snapshot.ts'
-import { type AgedSnapshot, readSnapshot, type SnapshotRedis, storeSnapshot } from './stored-snapshot.ts'
+import {
+  type AgedSnapshot,
+  readSnapshot,
+  type SnapshotRedis,
+  storeSnapshot,
+  type Version,
+} from './stored-snapshot.ts'
 
 export interface SharedTier {
   /** Null when it is not there or Redis does not answer. */
   read(key: string): Promise<AgedSnapshot | null>
-  /** Best effort, guarded by version; returns at once. `ageMs`: since it was known to be current. */
-  write(key: string, snapshot: Snapshot<unknown>, ageMs: number): void
+  /** Best effort, guarded by version. `ageMs`: since it was known to be current. */
+  write(key: string, snapshot: Snapshot<unknown>, ageMs: number): Promise<void>
+  /** Best effort: removes what is there, unless it is newer than `version`. */
+  remove(key: string, version: Version): Promise<void>
+  /** Asks for the right to load the key. A read that is asked for behind it sees what the holder before has written. */
+  lock(key: string): Promise<LoadLock>
+}
+
+export interface LoadLock {
+  /** Another one is loading. False also when Redis does not answer. */
+  readonly isTaken: boolean
+  /** Best effort; at once, where there is nothing to release. */
+  release(): Promise<void>
 }
 
 export interface SharedTierOptions {
   /** How long a snapshot stays in Redis without being written again; spread by ±10 %. */
   readonly ttlMs: number
-  /** After a failure Redis is not asked for this long. */
+  /** A lock whose holder has died ends by itself after this. */
+  readonly lockMs: number
+  /** After a failure that was no answer Redis is not asked for this long. */
   readonly coolDownMs: number
 }
 
+export interface SharedTierDeps {
+  readonly redis: SnapshotRedis
+  /** With a hash tag: in a cluster an item's snapshot and its lock are at the same node. */
+  readonly redisKey: (key: string) => string
+  readonly nowMs: () => number
+}
+
+export const noLock: LoadLock = { isTaken: false, release: async () => {} }
+const takenLock: LoadLock = { isTaken: true, release: async () => {} }
+
 export function createSharedTier(
-  deps: {
-    readonly redis: SnapshotRedis
-    readonly redisKey: (key: string) => string
-    readonly nowMs: () => number
-  },
-  options: SharedTierOptions,
+  { redis, redisKey, nowMs }: SharedTierDeps,
+  { ttlMs, lockMs, coolDownMs }: SharedTierOptions,
 ): SharedTier {
-  const { redis, redisKey, nowMs } = deps
+  const owner = randomUUID()
+  let locks = 0
   let avoidUntilMs = 0
-  const usable = () => nowMs() >= avoidUntilMs
-  const coolDown = () => {
-    avoidUntilMs = nowMs() + options.coolDownMs
+  const ask = async <T>(request: () => Promise<T>, otherwise: T): Promise<T> => {
+    if (nowMs() < avoidUntilMs) return otherwise
+    try {
+      return await request()
+    } catch (error) {
+      // A server that refuses (it is full, or a cluster's slot has no node) is there, and answers others.
+      const isAnswer = error instanceof Error && error.name === 'ReplyError'
+      if (!isAnswer) avoidUntilMs = nowMs() + coolDownMs
+      return otherwise
+    }
   }
   return {
-    async read(key) {
-      if (!usable()) return null
-      try {
-        return await readSnapshot(redis, redisKey(key))
-      } catch {
-        coolDown()
-        return null
-      }
+    read: (key) => ask(() => readSnapshot(redis, redisKey(key)), null),
+    write: async (key, snapshot, ageMs) => {
+      const lifetime = { ttlMs: jittered(ttlMs, 0.1), ageMs }
+      await ask(() => storeSnapshot(redis, redisKey(key), snapshot, lifetime), 0)
     },
-    write(key, snapshot, ageMs) {
-      if (!usable()) return
-      const ttlMs = jittered(options.ttlMs, 0.1)
-      storeSnapshot(redis, redisKey(key), snapshot, { ttlMs, ageMs }).catch(coolDown)
+    remove: async (key, { epoch, version }) => {
+      await ask(() => redis.removeSnapshot(redisKey(key), epoch, version), 0)
+    },
+    lock: async (key) => {
+      const name = loadLockKey(redisKey(key))
+      const token = `${owner}:${locks++}`
+      const answer = await ask<number | null>(() => redis.lock(name, token, lockMs), null)
+      if (answer === null) return noLock
+      if (answer === 0) return takenLock
+      return { isTaken: false, release: async () => void (await ask(() => redis.unlock(name, token), 0)) }
     },
   }
+}
+
+/** Where the lock of a snapshot's key lies. */
+export function loadLockKey(redisKey: string): string {
+  return `${redisKey}:load`
 }
 
 /** `value` ± `share`, so that what was written together does not expire together. */

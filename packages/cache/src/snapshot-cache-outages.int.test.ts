@@ -100,3 +100,21 @@ test('a store that hangs is given up', async () => {
   const cache = await makeCache({ loadTimeoutMs: 20 })
   await expect(cache.get('a')).rejects.toThrow(SnapshotUnavailableError)
 })
+
+test('Redis frozen and the store down: the last known at once, stale and with its age, however often it is read', async () => {
+  store.put('a', 1)
+  const cache = await makeCache()
+  await cache.get('a')
+  server.freeze()
+  store.down = true
+  clock.ms += 60_000
+  const read = await cache.get('a')
+  expect(read).toMatchObject({ version: 1, stale: true, ageMs: 60_000, fromCache: true })
+  for (let i = 0; i < 100; i++) {
+    clock.ms += snapshotCacheDefaults.freshMs / 10
+    expect(cache.getNow('a')).toMatchObject({ version: 1, stale: true })
+  }
+  // One look per fresh window, behind the readers.
+  expect(store.loads).toBeLessThan(14)
+  server.thaw()
+})

@@ -49,10 +49,8 @@ export function setUpEachTest(): void {
   afterEach(() => server.close())
 }
 
-export async function makeCache(options = {}): Promise<SnapshotCache<Seat>> {
-  const redis = server.connect()
-  await expect.poll(() => redis.status).toBe('ready')
-  return createCacheOn(redis, store, () => clock.ms, options)
+export async function makeCache(options = {}, commandTimeoutMs?: number): Promise<SnapshotCache<Seat>> {
+  return createCacheOn(await server.connected(commandTimeoutMs), store, () => clock.ms, options)
 }
 
 export function createCacheOn(
@@ -65,15 +63,22 @@ export function createCacheOn(
     redis,
     redisKey,
     load,
-    parse: (value) =>
-      typeof value === 'object' && value !== null && 'left' in value && typeof value.left === 'number'
-        ? { left: value.left }
-        : null,
-    toBody: (document) => Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false })),
+    parse: readSeat,
+    toBody,
     nowMs,
     observe: (tier) => void tiers.push(tier),
     options,
   })
+}
+
+export function readSeat(value: unknown): Seat | null {
+  return typeof value === 'object' && value !== null && 'left' in value && typeof value.left === 'number'
+    ? { left: value.left }
+    : null
+}
+
+export function toBody(document: Seat): Buffer {
+  return Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false }))
 }
 
 export function redisKey(key: string): string {
@@ -82,8 +87,7 @@ export function redisKey(key: string): string {
 
 /** What was written to Redis in the background is there. */
 export async function stored(key: string): Promise<string | null> {
-  const redis = server.connect()
-  await expect.poll(() => redis.status).toBe('ready')
+  const redis = await server.connected()
   await expect.poll(() => redis.get(redisKey(key))).not.toBeNull()
   return redis.get(redisKey(key))
 }
@@ -92,7 +96,6 @@ export async function stored(key: string): Promise<string | null> {
 export async function passTime(key: string, ms: number): Promise<void> {
   clock.ms += ms
   await stored(key)
-  const redis = server.connect()
-  await expect.poll(() => redis.status).toBe('ready')
+  const redis = await server.connected()
   await redis.pexpire(redisKey(key), (await redis.pttl(redisKey(key))) - ms)
 }

@@ -106,7 +106,7 @@ test('an announcement replaces what is older, never what is newer, and epochs wi
 
 test('a store that is behind does not take L1 back', async () => {
   store.put('a', 5)
-  const cache = await makeCache()
+  const cache = await makeCache({ remadeAfterMs: 60_001 })
   await cache.get('a')
   cache.apply([{ key: 'a', epoch: 1, version: 9, document: { left: 9 } }])
   clock.ms += 60_000

@@ -1,11 +1,13 @@
 /**
  * Documents by key, answered from this process (L1), Redis (L2) or the store (L3), stale-while-revalidate.
  *
- *  C1  An older (epoch, version) never replaces a newer one, here or in Redis (I7).
+ *  C1  An older (epoch, version) never replaces a newer one, here or in Redis (I7), as long as the key lives: a removal
+ *      ends what is up to its version, and a key that is made again begins anew ({@link isEarlierLife} where the
+ *      removal was missed).
  *  C2  One key has at most one refresh under way in this process, however many readers wait.
  *  C3  A reader waits only when nothing usable is here; a failing L2 or L3 never turns a known document into an error
  *      before `staleIfErrorMs`.
- *  C4  Everything is bounded: entries, negatives, refreshes under way, every wait.
+ *  C4  Everything is bounded: entries, their bytes, negatives, refreshes under way, every wait.
  *  C5  No process's clock is compared with another's: L2 tells ages, times are this process's own.
  *
  * An entry is *checked* for `freshMs`: it is answered and nothing is asked. After that it is answered for
@@ -13,11 +15,13 @@
  * entry is normally current whatever its age; `stale: true` says that this is not known: the last refresh failed, or
  * announcements were lost ({@link SnapshotCache.setLive}) and it was not checked since.
  */
-import { createSharedTier, jittered, type SharedTier } from './shared-tier.ts'
+import { Entries, type Entry } from './entries.ts'
+import { type DatedSnapshot, type Found, isEarlierLife, LookUp } from './look-up.ts'
+import { createSharedTier, jittered } from './shared-tier.ts'
 import {
   type Announcement,
   type CacheTier,
-  type Snapshot,
+  checkSnapshotCacheOptions,
   type SnapshotCache,
   type SnapshotCacheDeps,
   type SnapshotCacheOptions,
@@ -27,22 +31,14 @@ import {
   SnapshotUnavailableError,
   snapshotCacheDefaults,
 } from './snapshot.ts'
-import { isOlder } from './stored-snapshot.ts'
+import { isOlder, type Version } from './stored-snapshot.ts'
+import { createWatchers, type Watchers } from './watchers.ts'
 
-/** See the top of this file; every option has a default in {@link snapshotCacheDefaults}. */
+/** Options have defaults in {@link snapshotCacheDefaults}; throws a RangeError where two contradict each other. */
 export function createSnapshotCache<D>(deps: SnapshotCacheDeps<D>): SnapshotCache<D> {
-  return new Tiers(deps, { ...snapshotCacheDefaults, ...deps.options })
-}
-
-interface Entry<D> extends Snapshot<D> {
-  /** When it was last known to be current. */
-  atMs: number
-  /** When it was last looked up or announced here. */
-  checkedMs: number
-  /** Until then nothing is asked. */
-  nextCheckMs: number
-  failed: boolean
-  body: Buffer | null
+  const options = { ...snapshotCacheDefaults, ...deps.options }
+  checkSnapshotCacheOptions(options)
+  return new Tiers(deps, options)
 }
 
 interface Refreshed<D> {
@@ -50,36 +46,47 @@ interface Refreshed<D> {
   readonly tier: CacheTier
 }
 
+interface Refresh<D> {
+  readonly promise: Promise<Refreshed<D>>
+  /** The key was removed since it began. */
+  isVoid: boolean
+}
+
 const MISSING: SnapshotMissing = { missing: true }
 
 class Tiers<D> implements SnapshotCache<D> {
   readonly #deps: SnapshotCacheDeps<D>
   readonly #options: SnapshotCacheOptions
-  readonly #shared: SharedTier
-  /** In the order of the last refresh that a reader caused: the first one is the one to forget. */
-  readonly #entries = new Map<string, Entry<D>>()
-  /** Key → until when it is known to be missing. */
-  readonly #negatives = new Map<string, number>()
-  readonly #refreshes = new Map<string, Promise<Refreshed<D>>>()
+  readonly #entries: Entries<D>
+  readonly #lookUp: LookUp<D>
+  readonly #refreshes = new Map<string, Refresh<D>>()
+  readonly #watchers: Watchers<D>
   #liveSinceMs = Number.POSITIVE_INFINITY
 
   constructor(deps: SnapshotCacheDeps<D>, options: SnapshotCacheOptions) {
     this.#deps = deps
     this.#options = options
-    this.#shared = createSharedTier(deps, { ttlMs: options.sharedTtlMs, coolDownMs: options.redisCoolDownMs })
+    this.#entries = new Entries(options)
+    const { sharedTtlMs: ttlMs, lockMs, redisCoolDownMs: coolDownMs } = options
+    this.#lookUp = new LookUp(deps, createSharedTier(deps, { ttlMs, lockMs, coolDownMs }), options)
+    this.#watchers = createWatchers({
+      nowMs: deps.nowMs,
+      everyMs: options.freshMs,
+      check: (key) => this.#checkWatched(key),
+    })
   }
 
   getNow(key: string): SnapshotRead<D> | undefined {
     const now = this.#deps.nowMs()
     const entry = this.#entries.get(key)
     if (entry === undefined) {
-      if (!this.#isNegative(key, now)) return undefined
+      if (!this.#entries.isMissing(key, now)) return undefined
       this.#deps.observe('negative')
       return MISSING
     }
     if (now >= entry.nextCheckMs) {
       if (now >= this.#usableUntil(entry)) return undefined
-      this.#refresh(key, 0).catch(() => {})
+      this.#refreshBehind(key)
     }
     const hit = this.#hit(entry, now, true)
     this.#deps.observe(hit.stale ? 'stale' : 'l1')
@@ -93,7 +100,7 @@ class Tiers<D> implements SnapshotCache<D> {
       const now = this.getNow(key)
       if (now !== undefined) return now
     }
-    const running = await this.#refreshes.get(key)
+    const running = await this.#refreshes.get(key)?.promise
     const { read, tier } =
       running !== undefined && reaches(running, minVersion) ? running : await this.#refresh(key, minVersion)
     this.#deps.observe(tier)
@@ -105,26 +112,32 @@ class Tiers<D> implements SnapshotCache<D> {
     const entry = this.#entries.get(key)
     if (entry !== undefined) return now < this.#usableUntil(entry) ? this.#hit(entry, now, true) : undefined
     const live = this.#liveSinceMs !== Number.POSITIVE_INFINITY
-    return live && this.#isNegative(key, now) ? MISSING : undefined
+    return live && this.#entries.isMissing(key, now) ? MISSING : undefined
+  }
+
+  watch(key: string, changed: (read: SnapshotRead<D>) => void): () => void {
+    const now = this.#deps.nowMs()
+    const entry = this.#entries.get(key)
+    const missing = this.#entries.isMissing(key, now) ? MISSING : undefined
+    return this.#watchers.add(key, entry === undefined ? missing : this.#hit(entry, now, true), changed)
   }
 
   apply(announcements: readonly Announcement<D>[]): void {
     const now = this.#deps.nowMs()
     for (const { key, epoch, version, document } of announcements) {
-      if (this.#entries.has(key) || this.#negatives.has(key) || this.#refreshes.has(key)) {
-        this.#store(key, { epoch, version, document }, now)
-      }
+      if (!this.#isOfInterest(key)) continue
+      if (document === null) this.#removed(key, { epoch, version })
+      else this.#store(key, { epoch, version, document, atMs: now })
     }
   }
 
   drop(key: string): void {
     this.#entries.delete(key)
-    this.#negatives.delete(key)
   }
 
   setLive(live: boolean): void {
     // What was found missing while announcements were lost may have been made meanwhile.
-    if (live) this.#negatives.clear()
+    if (live) this.#entries.clearMissing()
     this.#liveSinceMs = live ? this.#deps.nowMs() : Number.POSITIVE_INFINITY
   }
 
@@ -132,9 +145,18 @@ class Tiers<D> implements SnapshotCache<D> {
     return this.#entries.size
   }
 
-  #isNegative(key: string, now: number): boolean {
-    const until = this.#negatives.get(key)
-    return until !== undefined && now < until
+  #isOfInterest(key: string): boolean {
+    return this.#entries.has(key) || this.#refreshes.has(key) || this.#watchers.has(key)
+  }
+
+  /** Readers have the other half of the refreshes for themselves. */
+  #checkWatched(key: string): boolean {
+    if (this.#refreshes.size >= this.#options.maxRefreshes / 2) return false
+    const now = this.#deps.nowMs()
+    const entry = this.#entries.get(key)
+    const isDue = entry === undefined ? !this.#entries.isMissing(key, now) : now >= entry.nextCheckMs
+    if (isDue) this.#refreshBehind(key)
+    return true
   }
 
   #usableUntil(entry: Entry<D>): number {
@@ -146,110 +168,122 @@ class Tiers<D> implements SnapshotCache<D> {
     const unsure = now >= entry.nextCheckMs && entry.checkedMs < this.#liveSinceMs
     const stale = entry.failed || unsure
     const { document, epoch, version } = entry
-    if (fromCache && !stale) entry.body ??= this.#deps.toBody(document)
     const body = fromCache && !stale ? entry.body : null
     return { document, epoch, version, body, ageMs: Math.max(0, now - entry.atMs), fromCache, stale }
   }
 
-  /** Takes a snapshot over unless a newer one is here (C1). `atMs`: when it was known to be current. */
-  #store(key: string, snapshot: Snapshot<D>, atMs: number): Entry<D> {
+  /** Takes a snapshot over unless a newer one is here (C1), and tells who watches. */
+  #store(key: string, { atMs, ...snapshot }: DatedSnapshot<D>): Entry<D> {
     const now = this.#deps.nowMs()
-    const nextCheckMs = now + jittered(this.#options.freshMs, 0.1)
+    const checked = { checkedMs: now, nextCheckMs: now + jittered(this.#options.freshMs, 0.1), failed: false }
     const held = this.#entries.get(key)
-    this.#negatives.delete(key)
     if (held !== undefined && !isOlder(held, snapshot)) {
-      const same = !isOlder(snapshot, held)
-      Object.assign(held, {
-        atMs: same ? Math.max(held.atMs, atMs) : held.atMs,
-        checkedMs: now,
-        nextCheckMs,
-        failed: false,
-      })
-      return held
+      const isSame = !isOlder(snapshot, held)
+      return Object.assign(held, checked, { atMs: isSame ? Math.max(held.atMs, atMs) : held.atMs })
     }
-    const entry: Entry<D> = { ...snapshot, atMs, checkedMs: now, nextCheckMs, failed: false, body: null }
+    const entry: Entry<D> = { ...snapshot, atMs, ...checked, body: this.#deps.toBody(snapshot.document) }
     this.#entries.set(key, entry)
-    forgetFirst(this.#entries, this.#options.maxEntries)
+    this.#watchers.tell(key, this.#hit(entry, now, true))
     return entry
-  }
-
-  #refresh(key: string, minVersion: number): Promise<Refreshed<D>> {
-    const running = this.#refreshes.get(key)
-    if (running !== undefined) return running
-    if (this.#refreshes.size >= this.#options.maxRefreshes) {
-      return Promise.reject(new SnapshotUnavailableError('too many snapshots are being loaded'))
-    }
-    const refresh = this.#ask(key, minVersion).finally(() => this.#refreshes.delete(key))
-    this.#refreshes.set(key, refresh)
-    return refresh
-  }
-
-  async #ask(key: string, minVersion: number): Promise<Refreshed<D>> {
-    const startedMs = this.#deps.nowMs()
-    const stored = await this.#readShared(key, startedMs)
-    if (
-      stored !== null &&
-      stored.version >= minVersion &&
-      startedMs - stored.atMs < jittered(this.#options.sharedFreshMs, 0.2)
-    ) {
-      const entry = this.#renew(key, stored, stored.atMs)
-      return { read: this.#hit(entry, this.#deps.nowMs(), true), tier: 'l2' }
-    }
-    let loaded: Snapshot<D> | null
-    try {
-      loaded = await withTimeout(this.#deps.load(key), this.#options.loadTimeoutMs)
-    } catch (cause) {
-      return { read: this.#fallBack(key, stored, cause), tier: 'stale' }
-    }
-    if (loaded === null) return this.#miss(key, startedMs)
-    this.#shared.write(key, loaded, this.#deps.nowMs() - startedMs)
-    const entry = this.#renew(key, loaded, startedMs)
-    return { read: this.#hit(entry, this.#deps.nowMs(), false), tier: 'l3' }
   }
 
   /** As {@link Tiers.#store}, for a reader: the entry becomes the last one to be forgotten. */
-  #renew(key: string, snapshot: Snapshot<D>, atMs: number): Entry<D> {
-    const entry = this.#store(key, snapshot, atMs)
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
+  #renew(key: string, snapshot: DatedSnapshot<D>): Entry<D> {
+    const entry = this.#store(key, snapshot)
+    this.#entries.renew(key)
     return entry
   }
 
-  /** L2's snapshot, unless L1 holds a newer one: then Redis missed a write and the store repairs it. */
-  async #readShared(
-    key: string,
-    startedMs: number,
-  ): Promise<(Snapshot<D> & { readonly atMs: number }) | null> {
-    const stored = await this.#shared.read(key)
+  #removed(key: string, upTo: Version): void {
     const held = this.#entries.get(key)
-    if (stored === null || (held !== undefined && isOlder(stored, held))) return null
-    const { epoch, version, ageMs } = stored
-    const document = this.#deps.parse(stored.document)
-    return document === null ? null : { epoch, version, atMs: startedMs - ageMs, document }
+    if (held !== undefined && isOlder(upTo, held)) return
+    const refresh = this.#refreshes.get(key)
+    if (refresh !== undefined) refresh.isVoid = true
+    this.#forget(key)
   }
 
-  #miss(key: string, startedMs: number): Refreshed<D> {
-    const held = this.#entries.get(key)
-    // Announced while the store was being asked: it exists.
-    if (held !== undefined && held.checkedMs >= startedMs) {
-      return { read: this.#hit(held, this.#deps.nowMs(), true), tier: 'l1' }
+  #forget(key: string): void {
+    this.#entries.setMissing(key, this.#deps.nowMs() + this.#options.negativeMs)
+    this.#watchers.tell(key, MISSING)
+  }
+
+  /** What it finds is told by the entry; so is that it failed. */
+  #refreshBehind(key: string): void {
+    this.#refresh(key, 0).catch(() => {})
+  }
+
+  /** Rejects with a {@link SnapshotUnavailableError}. */
+  #refresh(key: string, minVersion: number): Promise<Refreshed<D>> {
+    const running = this.#refreshes.get(key)
+    if (running !== undefined) return running.promise
+    if (this.#refreshes.size >= this.#options.maxRefreshes) return this.#refused(key)
+    const { promise, resolve } = Promise.withResolvers<Refreshed<D>>()
+    const refresh: Refresh<D> = { promise, isVoid: false }
+    this.#refreshes.set(key, refresh)
+    resolve(this.#ask(key, minVersion, refresh).finally(() => this.#refreshes.delete(key)))
+    return promise
+  }
+
+  async #refused(key: string): Promise<Refreshed<D>> {
+    const cause = new Error('too many snapshots are being looked up')
+    return { read: this.#fallBack(key, null, cause), tier: 'stale' }
+  }
+
+  async #ask(key: string, minVersion: number, refresh: Refresh<D>): Promise<Refreshed<D>> {
+    const startedMs = this.#deps.nowMs()
+    const toldOf = () => {
+      const held = this.#entries.get(key)
+      return held !== undefined && held.checkedMs >= startedMs ? held : undefined
     }
-    this.#entries.delete(key)
-    this.#negatives.delete(key)
-    this.#negatives.set(key, this.#deps.nowMs() + this.#options.negativeMs)
-    forgetFirst(this.#negatives, this.#options.maxNegatives)
-    return { read: MISSING, tier: 'l3' }
+    const found = await this.#lookUp.find(key, {
+      minVersion,
+      held: () => this.#entries.get(key),
+      isTold: () => refresh.isVoid || toldOf() !== undefined,
+      isVoid: () => refresh.isVoid,
+    })
+    const told = toldOf()
+    // It was told and forgotten in the same moment.
+    if (found.where === 'told' && told === undefined && !refresh.isVoid) {
+      return this.#ask(key, minVersion, refresh)
+    }
+    return this.#take(key, found, told)
   }
 
-  /** The last known document when the store does not answer: L1's, else what Redis still has. */
-  #fallBack(
-    key: string,
-    stored: (Snapshot<D> & { readonly atMs: number }) | null,
-    cause: unknown,
-  ): SnapshotHit<D> {
+  /** `told`: the entry, if it was announced while it was looked up. */
+  #take(key: string, found: Found<D>, told: Entry<D> | undefined): Refreshed<D> {
+    switch (found.where) {
+      case 'shared': {
+        const entry = this.#renew(key, found.snapshot)
+        return { read: this.#hit(entry, this.#deps.nowMs(), true), tier: 'l2' }
+      }
+      case 'store': {
+        this.#endEarlierLife(key, found.snapshot)
+        const entry = this.#renew(key, found.snapshot)
+        return { read: this.#hit(entry, this.#deps.nowMs(), false), tier: 'l3' }
+      }
+      case 'nowhere':
+      case 'told': {
+        if (told !== undefined) return { read: this.#hit(told, this.#deps.nowMs(), true), tier: 'l1' }
+        this.#forget(key)
+        return { read: MISSING, tier: found.where === 'told' ? 'negative' : 'l3' }
+      }
+      case 'unknown':
+        return { read: this.#fallBack(key, found.stored, found.cause), tier: 'stale' }
+    }
+  }
+
+  #endEarlierLife(key: string, inStore: DatedSnapshot<D>): void {
+    const held = this.#entries.get(key)
+    if (held === undefined || !isEarlierLife(held, inStore)) return
+    if (inStore.atMs - held.atMs > this.#options.remadeAfterMs) this.#forget(key)
+  }
+
+  /** The last known document when the store does not answer: L1's, or what Redis still has. */
+  #fallBack(key: string, stored: DatedSnapshot<D> | null, cause: unknown): SnapshotHit<D> {
     const now = this.#deps.nowMs()
     const held = this.#entries.get(key)
-    const entry = held ?? (stored === null ? undefined : this.#renew(key, stored, stored.atMs))
+    const isBetter = stored !== null && (held === undefined || isOlder(held, stored))
+    const entry = isBetter ? this.#renew(key, stored) : held
     if (entry === undefined || now >= Math.max(entry.atMs, entry.checkedMs) + this.#options.staleIfErrorMs) {
       throw new SnapshotUnavailableError(`no snapshot of ${key} can be had`, { cause })
     }
@@ -261,24 +295,4 @@ class Tiers<D> implements SnapshotCache<D> {
 
 function reaches<D>({ read }: Refreshed<D>, minVersion: number): boolean {
   return minVersion === 0 || ('version' in read && read.version >= minVersion)
-}
-
-function forgetFirst(map: Map<string, unknown>, limit: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= limit) return
-    map.delete(key)
-  }
-}
-
-async function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => late.reject(new Error(`the store did not answer within ${timeoutMs} ms`)),
-    timeoutMs,
-  )
-  try {
-    return await Promise.race([promise, late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }

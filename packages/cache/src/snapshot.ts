@@ -21,8 +21,10 @@ export interface SnapshotMissing {
 
 export type SnapshotRead<D> = SnapshotHit<D> | SnapshotMissing
 
-export interface Announcement<D> extends Snapshot<D> {
+export interface Announcement<D> extends Version {
   readonly key: string
+  /** Null: the key was removed, with the snapshots of it up to this version. */
+  readonly document: D | null
 }
 
 export type CacheTier = 'l1' | 'l2' | 'l3' | 'stale' | 'negative'
@@ -32,9 +34,13 @@ export class SnapshotUnavailableError extends Error {
   override readonly name = 'SnapshotUnavailableError'
 }
 
+/** Times in milliseconds. */
 export interface SnapshotCacheOptions {
+  /** What was looked up or announced is answered this long (±10 %) without asking anybody. */
   readonly freshMs: number
+  /** After that it is answered for so long while one refresh runs behind it. */
   readonly staleWhileRevalidateMs: number
+  /** When neither Redis nor the store answers, the last known is answered for this long, marked as stale. */
   readonly staleIfErrorMs: number
   /** A snapshot in Redis is believed for this long (±20 %) after it was last confirmed; then the store is asked. */
   readonly sharedFreshMs: number
@@ -42,9 +48,22 @@ export interface SnapshotCacheOptions {
   readonly sharedTtlMs: number
   readonly redisCoolDownMs: number
   readonly loadTimeoutMs: number
+  /** A process that died while it loaded a key for all keeps the others waiting no longer than `lockWaitMs`. */
+  readonly lockMs: number
+  /** How long another process's load is waited for, before the store is asked after all. */
+  readonly lockWaitMs: number
+  /**
+   * When the store has an older version of a key than the one known here, which was not confirmed for this long, the
+   * key was removed and made again. Longer than the answer of a store may take or lag behind.
+   */
+  readonly remadeAfterMs: number
   readonly negativeMs: number
   readonly maxEntries: number
+  /** Of all entries' bodies. With the parsed documents they take two to six times as much memory. */
+  readonly maxBytes: number
+  /** Unknown keys that are remembered as unknown: they cost no entry its place. */
   readonly maxNegatives: number
+  /** Look-ups under way, and at most as many loads from the store: a reader beyond it gets the last known or an error. */
   readonly maxRefreshes: number
 }
 
@@ -56,10 +75,22 @@ export const snapshotCacheDefaults: SnapshotCacheOptions = {
   sharedTtlMs: 600_000,
   redisCoolDownMs: 1_000,
   loadTimeoutMs: 2_000,
+  lockMs: 3_000,
+  lockWaitMs: 1_000,
+  remadeAfterMs: 10_000,
   negativeMs: 500,
   maxEntries: 10_000,
+  maxBytes: 32 * 1024 * 1024,
   maxNegatives: 10_000,
   maxRefreshes: 1_000,
+}
+
+/** Throws a RangeError where two options contradict each other. */
+export function checkSnapshotCacheOptions(options: SnapshotCacheOptions): void {
+  const { loadTimeoutMs, lockMs, lockWaitMs, remadeAfterMs, sharedFreshMs, sharedTtlMs } = options
+  if (lockMs < lockWaitMs) throw new RangeError('lockMs is below lockWaitMs')
+  if (remadeAfterMs <= loadTimeoutMs) throw new RangeError('remadeAfterMs is not above loadTimeoutMs')
+  if (sharedTtlMs < 2 * sharedFreshMs) throw new RangeError('sharedTtlMs is below twice sharedFreshMs')
 }
 
 export interface SnapshotCacheDeps<D> {
@@ -86,7 +117,18 @@ export interface SnapshotCache<D> {
   get(key: string, want?: { readonly minVersion: number }): Promise<SnapshotRead<D>>
   /** What is known right now, without touching anything: for the edge's early refusals. A miss says nothing. */
   peek(key: string): SnapshotRead<D> | undefined
-  /** Takes over announced snapshots of keys that are of interest here (known, known to be missing, being read). */
+  /**
+   * Tells of every snapshot of the key that is newer than the newest known here, wherever it came from (announcement,
+   * refresh), and of its removal, until the returned function is called. While watched, announcements of the key are
+   * taken over though nobody reads it, and it is refreshed like a key that is read (every `freshMs`), so that a missed
+   * announcement heals. It does not tell what is known already: the caller does {@link SnapshotCache.get} first.
+   * `changed` is called synchronously and must not throw. The caller bounds how many keys it watches.
+   */
+  watch(key: string, changed: (read: SnapshotRead<D>) => void): () => void
+  /**
+   * Takes over announced snapshots and removals of keys that are of interest here (known, known to be missing, being
+   * read, watched).
+   */
   apply(announcements: readonly Announcement<D>[]): void
   drop(key: string): void
   /** Whether announcements arrive. While they do not, negatives are not answered by {@link peek}. Starts as false. */

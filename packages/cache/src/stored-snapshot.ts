@@ -32,6 +32,12 @@ export interface SnapshotRedis {
   getSnapshot(key: string): Promise<readonly [text: string, remainingMs: number] | null>
   /** Answers 1 when stored, 0 when a newer snapshot is there; see {@link putSnapshotLua}. */
   putSnapshot(key: string, epoch: number, version: number, stored: string, ttlMs: number): Promise<number>
+  /** Answers 1 when one was removed, 0 when there is none or a newer one; see {@link removeSnapshotLua}. */
+  removeSnapshot(key: string, epoch: number, version: number): Promise<number>
+  /** Takes the key for `ttlMs`, milliseconds: 1 when it was free, else 0. */
+  lock(key: string, token: string, ttlMs: number): Promise<number>
+  /** Gives it back: 1 when it was still held with this token, else 0. */
+  unlock(key: string, token: string): Promise<number>
   /** Answers how many heard it. */
   publish(channel: string, message: string): Promise<number>
 }
@@ -42,16 +48,35 @@ local text = redis.call('GET', KEYS[1])
 return text and { text, redis.call('PTTL', KEYS[1]) }
 `
 
-/** An equal version is written: it renews the time and the expiry. */
-export const putSnapshotLua = `
+/** Both take two arguments first, an epoch and a version, and do nothing where something newer lies. */
+const guardLua = `
 local epoch, version = string.match(redis.call('GETRANGE', KEYS[1], 0, 63), '^(%d+):(%d+):')
 if epoch then
   epoch = tonumber(epoch)
   local newEpoch = tonumber(ARGV[1])
   if epoch > newEpoch or (epoch == newEpoch and tonumber(version) > tonumber(ARGV[2])) then return 0 end
 end
+`
+
+/** An equal version is written: it renews the time and the expiry. */
+export const putSnapshotLua = `${guardLua}
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1
+`
+
+/** Of an equal version too, and of what is no snapshot. */
+export const removeSnapshotLua = `${guardLua}
+return redis.call('DEL', KEYS[1])
+`
+
+export const lockLua = `
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+`
+
+/** Never somebody else's, who took it when the time of this one was over. */
+export const unlockLua = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 `
 
 export function isOlder(a: Version, b: Version): boolean {

@@ -106,8 +106,14 @@ export const slotSnapshotSchema = slotDocumentSchema.extend({
 })
 
 export const slotPageSchema = z.object({
-  items: z.array(slotDocumentSchema).meta({ description: 'Slots by start time.' }),
+  items: z.array(slotDocumentSchema).meta({
+    description:
+      'Slots by start time; may be fewer than `limit`, even none, on any page: those that just stopped fitting the filter are left out.',
+  }),
   next_cursor: z.string().nullable().meta({ description: 'For the next page; null on the last one.' }),
+  stale: z
+    .boolean()
+    .meta({ description: 'Whether it may be old because the store could not be asked; `Age` says how old.' }),
 })
 
 export const reservationPageSchema = z.object({

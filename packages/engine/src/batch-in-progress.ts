@@ -20,6 +20,8 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
   readonly #headers = new Map<string, HeaderChange<H>>()
   readonly #rows = new Map<string, RowChange<R>>()
   readonly #removedKeys = new Set<string>()
+  /** The last version that each of them can have had. */
+  readonly #removedVersions = new Map<string, number>()
   readonly #lists: RowLists<R>
   readonly #lookedAt = new Set<string>()
   readonly #remembered = new Map<string, RememberedOutcome<O>>()
@@ -113,6 +115,7 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
         epoch: from.epoch,
         nextOffset: to.nextOffset,
         headers: new Map([...this.#headers].map(([key, change]) => [key, change.header])),
+        removed: this.#removedVersions,
         due: new Map([...this.#lookedAt].flatMap((key) => this.#dueAt(key))),
         replies: this.#replies,
         decided: this.#decided,
@@ -194,7 +197,7 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
     const step = version - (header?.version ?? 0)
     if (step !== 0 && step !== 1)
       throw new Error(`event ${event.type} moves the version of ${key} by ${step}`)
-    if (after.header === null && header !== null) this.#remove(key)
+    if (after.header === null && header !== null) this.#remove(key, header.version)
     else this.#keep(key, event, { header, row }, after)
     this.#events++
     const position = { seq: from.eventSeq + this.#events, version, atMs: this.#atMs }
@@ -223,10 +226,12 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
   }
 
   /** The key goes with all that belongs to it; what this very batch did for it need not be written any more. */
-  #remove(key: string): void {
+  #remove(key: string, version: number): void {
     const { decider } = this.#input
     // Also one that this batch has made: rows may have been refused for want of it before.
     this.#removedKeys.add(key)
+    // It may have lived twice in this batch.
+    this.#removedVersions.set(key, Math.max(version, this.#removedVersions.get(key) ?? 0))
     this.#headers.delete(key)
     this.#lists.removed(key)
     this.#ledger = this.#ledger.filter((entry) => entry.key !== key)

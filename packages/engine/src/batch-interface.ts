@@ -34,6 +34,8 @@ export interface StateBefore<H extends Header, R, O> {
 export interface Binding<E extends DomainEvent> {
   /** Kafka's answer to which partition a key belongs to. A command elsewhere would have two writers (I4). */
   partitionOfKey(key: string): number
+  /** Where events leave to, each under its key. */
+  readonly eventsTopic: string
   /** The message an event leaves as. Its sequence is gapless per partition (I8). */
   toMessage(id: PartitionId, key: string, event: E, position: EventPosition): OutgoingMessage
   /** The commands for other keys that follow from an event. They are sent behind it, under ids that it determines. */

@@ -129,6 +129,7 @@ function pile(version: number, units: number, perishable: number): Pile {
 }
 
 const binding: Binding<PileEvent> = {
+  eventsTopic: 'events',
   partitionOfKey: (key) => (key === 'elsewhere' ? 1 : 0),
   toMessage: (id, key, event, { seq, version }) => ({
     topic: 'events',

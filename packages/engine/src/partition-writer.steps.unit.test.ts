@@ -168,6 +168,24 @@ test('a step that the database refuses is laid to the record that takes it, not 
 })
 
 describe('a key that goes', () => {
+  test('is told as removed with the last version that anybody can have seen of it, and as made again', async () => {
+    const w = world({ batchRecordsMax: 3 })
+    for (const name of ['a', 'b', 'c']) w.put(name)
+    w.put('d')
+    w.send('drop', 1)
+    w.put('e')
+    w.send('drop', 2)
+    const { writer } = w.start()
+    await w.applied(7)
+    await writer.close()
+    const told = w.batches.map(({ removed, headers }) => [removed.get('k'), headers.get('k')?.version])
+    expect(told).toEqual([
+      [undefined, 3],
+      [4, 1],
+      [1, undefined],
+    ])
+  })
+
   test('takes its rows with it, also from the batch in flight, and may come again', async () => {
     const w = world({ batchRecordsMax: 2 })
     w.put('a', 5)

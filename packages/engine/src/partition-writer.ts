@@ -31,6 +31,7 @@ import type {
 import { type ListsWanted, listsAfter, planPrefetch } from './prefetch.ts'
 import { recordDigest } from './record-digest.ts'
 import { createRecordReader, type RecordReader } from './record-reader.ts'
+import { republish } from './republish.ts'
 import { createStateBefore, isChanged } from './state-before.ts'
 import {
   checkWriterOptions,
@@ -173,6 +174,7 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
       }
     }
     this.#deps.publisher.open(this.#id)
+    await republish(this.#id, progress, this.#deps)
     return progress
   }
 

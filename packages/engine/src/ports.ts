@@ -194,6 +194,11 @@ export interface Store<E extends DomainEvent, H extends Header, R, O> {
   open(id: PartitionId): Promise<Progress>
   /** The keys of a partition with something due, the earliest first, at most `limit`. */
   dueKeys(id: PartitionId, limit: number): Promise<readonly DueKey[]>
+  /**
+   * What the partition's last segments in the outbox are about: keys of their messages to `topic`, the last ones first,
+   * at most `limit`.
+   */
+  unsentKeys(id: PartitionId, topic: string, limit: number): Promise<readonly string[]>
   /** One round trip. */
   prefetch(request: PrefetchRequest): Promise<Prefetched<H, R, O>>
   /**
@@ -225,6 +230,8 @@ export interface CommittedBatch<H extends Header, O> {
   readonly epoch: number
   readonly nextOffset: number
   readonly headers: ReadonlyMap<string, H>
+  /** Keys that are removed, each with its last version. Those made again behind that are in `headers` too. */
+  readonly removed: ReadonlyMap<string, number>
   /** When the next thing is due at each key that the batch has looked at; null for never. */
   readonly due: ReadonlyMap<string, number | null>
   readonly replies: readonly { readonly to: string; readonly outcome: O }[]

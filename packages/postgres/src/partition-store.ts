@@ -22,6 +22,7 @@ import {
   type Store,
 } from '@ironsys/engine'
 import { z } from 'zod'
+import { unsentKeys } from './outbox-store.ts'
 import type { Pool } from './pool.ts'
 import { isServerError, queryAll, type Row, type Statement, transact } from './transaction.ts'
 
@@ -60,6 +61,7 @@ export function createPartitionStore<E extends DomainEvent, H extends Header, R,
       const [rows] = await queryAll(pool, [tables.dueKeys(partition, limit)])
       return (rows ?? []).map(dueKeyOf)
     },
+    unsentKeys: (id, topic, limit) => unsentKeys(pool, id, topic, limit),
     prefetch: (request) => prefetch(pool, tables, request),
     commit: async (effects) => {
       try {

@@ -13,6 +13,7 @@ import type { ReservationEvent } from './state.ts'
 export function reservationBinding(partitionCount: number): Binding<ReservationEvent> {
   return {
     partitionOfKey: (key) => partitionOfKey(key, partitionCount),
+    eventsTopic: topics.reservationEvents,
     toMessage: (id, key, event, { seq, version, atMs }) => ({
       topic: topics.reservationEvents,
       partition: id.partition,

@@ -30,9 +30,17 @@ export interface SlotPageFilter {
   readonly from?: string
   /** Starts before. */
   readonly to?: string
+  /** True: only slots with units left; false: only those without. */
   readonly available?: boolean
   readonly limit: number
   readonly after?: SlotPagePosition
+}
+
+/** A slot as it was when it was read. */
+export interface SlotVersion {
+  readonly epoch: number
+  readonly version: number
+  readonly document: SlotDocument
 }
 
 /** In the order of their ids. */
@@ -66,16 +74,14 @@ export type ReservationReads = ReturnType<typeof createReservationReads>
 
 export function createReservationReads(run: RunStatement) {
   return {
-    slot: async (id: string): Promise<{ epoch: number; version: number; document: SlotDocument } | null> => {
+    slot: async (id: string): Promise<SlotVersion | null> => {
       const [row] = await run({ name: 'slot', text: slotSql, values: [id] })
-      if (row === undefined) return null
-      const { slot, epoch } = slotFromRow(row.slot)
-      return { epoch, version: slot.version, document: slotDocument(slot) }
+      return row === undefined ? null : slotVersion(row.slot)
     },
     slots: async (filter: SlotPageFilter) => {
       const rows = await run(slotsStatement(filter))
-      const items = rows.slice(0, filter.limit).map((row) => slotDocument(slotFromRow(row.slot).slot))
-      const last = items.at(-1)
+      const items = rows.slice(0, filter.limit).map((row) => slotVersion(row.slot))
+      const last = items.at(-1)?.document
       const more = rows.length > filter.limit && last !== undefined
       return { items, next: more ? { startTime: last.start_time, id: last.id } : null }
     },
@@ -136,25 +142,42 @@ export function createReservationReads(run: RunStatement) {
 const slotSql = `SELECT row_to_json(s) AS slot FROM (SELECT ${slotColumns} FROM slots WHERE id = $1) s`
 const reservationSql = `SELECT row_to_json(r) AS reservation FROM (SELECT ${reservationColumns} FROM reservations WHERE id = $1) r`
 
-function slotsStatement({ from, to, available, limit, after }: SlotPageFilter): Statement {
+function slotVersion(json: unknown): SlotVersion {
+  const { slot, epoch } = slotFromRow(json)
+  return { epoch, version: slot.version, document: slotDocument(slot) }
+}
+
+/**
+ * Reads the rows of its page and no others: one index has the order, another one the order among those with and without
+ * units left. A filtered page names `has_units` in its order, so that the first index does not have it: it would be walked
+ * while the statistics do not know yet that nearly all is sold.
+ */
+function slotsStatement(filter: SlotPageFilter): Statement {
+  const { to, available, limit } = filter
+  const { from, after } = lowerBound(filter)
   const values: StatementValue[] = [limit + 1]
   const bind = (value: string): string => `$${values.push(value)}`
-  const free = 'held + confirmed < limit_units(capacity, overbooking_bps)'
   const conditions = [
     ...(from === undefined ? [] : [`start_time >= ${bind(from)}`]),
     ...(to === undefined ? [] : [`start_time < ${bind(to)}`]),
-    ...(available === undefined ? [] : [available ? free : `NOT (${free})`]),
+    ...(available === undefined ? [] : [available ? 'has_units' : 'NOT has_units']),
     ...(after === undefined ? [] : [`(start_time, id) > (${bind(after.startTime)}, ${bind(after.id)})`]),
   ]
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
   const shape = [from !== undefined, to !== undefined, available, after !== undefined].join('-')
-  const columns = slotColumns
+  const order = `${available === undefined ? '' : 'slots.has_units, '}slots.start_time, slots.id`
   return {
     name: `slots-${shape}`,
     text: `SELECT row_to_json(s) AS slot FROM (
-             SELECT ${columns} FROM slots ${where} ORDER BY slots.start_time, slots.id LIMIT $1) s`,
+             SELECT ${slotColumns} FROM slots ${where} ORDER BY ${order} LIMIT $1) s`,
     values,
   }
+}
+
+/** Of the two the one that is further on: with both, Postgres starts at the cursor and walks to the window. */
+function lowerBound({ from, after }: SlotPageFilter): Pick<SlotPageFilter, 'from' | 'after'> {
+  if (from === undefined || after === undefined) return { ...(from && { from }), ...(after && { after }) }
+  return Date.parse(after.startTime) < Date.parse(from) ? { from } : { after }
 }
 
 /** A slot's reservations are neighbours in the primary key. */

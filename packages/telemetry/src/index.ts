@@ -2,3 +2,4 @@ export type { CounterCell, Family, GaugeCell, HistogramCell } from './instrument
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
 export { type ApiMetrics, createMetrics, type WorkerMetrics } from './metrics.ts'
 export { type MetricSpec, metricsTable } from './metrics-table.ts'
+export { createTracing, type RequestSpan, type SpanResult, type Tracing, traceIdOf } from './tracing.ts'

@@ -27,6 +27,11 @@ function createApiMetrics() {
     produceQueueMessages: gaugeFamily(registry, table.produceQueueMessages).with({}),
     produceFailures: counterFamily(registry, table.produceFailures),
     cacheReads: counterFamily(registry, table.cacheReads),
+    streams: gaugeFamily(registry, table.streams),
+    streamsEnded: counterFamily(registry, table.streamsEnded),
+    streamsRefused: counterFamily(registry, table.streamsRefused),
+    slotPages: counterFamily(registry, table.slotPages),
+    traceSpans: counterFamily(registry, table.traceSpans),
     replies: counterFamily(registry, table.replies),
   }
 }

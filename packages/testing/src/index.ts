@@ -1,4 +1,11 @@
 export { type TestServices, testServices } from './services.ts'
+export {
+  type EventsClient,
+  openEvents,
+  openWebSocket,
+  type StreamClient,
+  type StreamMessage,
+} from './stream-client.ts'
 export { startSystem, type TestApp, type TestSystem } from './system.ts'
 export { type Answer, type Client, createClient } from './system-client.ts'
 export { createTcpProxy, type Fault, type FaultOptions, type TcpProxy } from './tcp-proxy.ts'

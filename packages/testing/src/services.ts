@@ -17,13 +17,13 @@ declare module 'vitest' {
 }
 
 /**
- * The servers of this test run. Only `.int.test.ts` and `.e2e.test.ts` files have them.
+ * The servers of this test run. `.unit.test.ts` and `.sim.test.ts` files have none.
  * Redis and Kafka are shared by all files that run at the same time: use ids and topic names of your own.
  */
 export function testServices(): TestServices {
   const services = inject('services')
   if (services === undefined) {
-    throw new Error('no servers here: only .int.test.ts and .e2e.test.ts files get them')
+    throw new Error('no servers here: .unit.test.ts and .sim.test.ts files get none')
   }
   return services
 }

@@ -13,12 +13,14 @@ export const testCommand: Command = {
   usage: '[arguments of vitest]',
   details: `Arguments go to vitest: a part of a file's path, -t with a part of a test's name.
 Files that end in .unit.test.ts and .sim.test.ts need no servers, and none are started for them alone.
+Files that end in .tools.test.ts need nginx and Chromium: ./ironsys verify runs them, or --project=tools here.
 Works while ./ironsys up runs: ports and folders are others. Skipped tests count as a failure.`,
   run: async (args, { environment, say }) => {
     mkdirSync(folders.state, { recursive: true })
     const report = join(folders.state, `test-report-${process.pid}.json`)
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    const code = await runNode(VITEST, ['run', ...reporters, ...args], { env: environment })
+    const projects = args.some((argument) => argument.startsWith('--project')) ? [] : ['--project=!tools']
+    const code = await runNode(VITEST, ['run', ...reporters, ...projects, ...args], { env: environment })
     const text = existsSync(report) ? readFileSync(report, 'utf8') : null
     rmSync(report, { force: true })
     const filtered = args.some((argument) => /^(-t|--testNamePattern)/.test(argument))

@@ -9,7 +9,8 @@ import { simProgram } from './sim.ts'
 
 export const verifyCommand: Command = {
   name: 'verify',
-  summary: 'lint, typecheck, dependency rules, whether generated files are up to date, and three crashes',
+  summary:
+    'lint, typecheck, dependency rules, whether generated files are up to date, nginx, Chromium, three crashes',
   usage: '',
   details: 'What is slower than the tests or needs outside tools. All of it runs, also after a failure.',
   run: async (args, context) => {
@@ -57,6 +58,15 @@ function steps(context: Context): readonly Step[] {
       name: `${relative(checkout, file.path)} is up to date`,
       check: () => file.drift(context),
     })),
+    {
+      name: 'tests with nginx and Chromium',
+      check: () =>
+        checkCommand({
+          command: process.execPath,
+          args: ['node_modules/vitest/vitest.mjs', 'run', '--project=tools'],
+          env: context.environment,
+        }),
+    },
     {
       name: `the simulator finds every planted bug, in at most ${SEEDS_PER_MUTANT} seeds`,
       check: () =>

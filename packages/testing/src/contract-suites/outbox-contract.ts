@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { createSlot, decide, newReservationId, reserve } from './reservation-batches.ts'
 import type { StartTest } from './store-contract.ts'
+import { nothingChanged } from './stored-states.ts'
 
 /** Three batches of one, two and three events. */
 async function sixEvents(start: StartTest) {
@@ -64,5 +65,30 @@ export function outboxContract(start: StartTest): void {
     expect(await store.pendingSegments(other, 0, 10)).toEqual([])
     await store.removePublished(other, 100)
     expect(await pending(0, 10)).toHaveLength(3)
+  })
+
+  test('tells a new owner which keys the last segments are about, the newest first', async () => {
+    const { store, id } = await sixEvents(start)
+    const rest = { partition: 7, value: '{"nul":"\\u0000"}' }
+    const segmentOf = (seq: number, ...keys: string[]) => ({
+      firstSeq: seq,
+      lastSeq: seq,
+      messages: [
+        ...keys.map((key) => ({ topic: 'events', ...rest, key })),
+        { topic: 'commands', ...rest, key: 'x' },
+      ],
+    })
+    const unsent = (limit: number) => store.unsentKeys(id, 'events', limit)
+    await store.removePublished(id, 100)
+    expect(await unsent(10)).toEqual([])
+    for (const [seq, keys] of [['a', 'b'], ['c', 'b', 'c'], ['d']].entries()) {
+      const from = await store.open(id)
+      const to = { ...from, nextOffset: from.nextOffset + 1, eventSeq: from.eventSeq + 1 }
+      await store.commit({ ...nothingChanged, id, from, to, segment: segmentOf(to.eventSeq, ...keys) })
+      expect(to.eventSeq).toBe(7 + seq)
+    }
+    expect(await unsent(10)).toEqual(['d', 'c', 'b', 'a'])
+    expect(await unsent(3)).toEqual(['d', 'c', 'b'])
+    expect(await store.unsentKeys({ ...id, partition: 1 }, 'events', 10)).toEqual([])
   })
 }

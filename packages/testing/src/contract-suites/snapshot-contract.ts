@@ -31,6 +31,8 @@ export function snapshotContract(open: () => Promise<RedisUnderTest>): void {
   }
 
   describe('the guard', () => guardContract(current))
+  describe('a removal', () => removalContract(current))
+  describe('a lock', () => lockContract(current))
   describe('a key', () => keyContract(current))
   describe('a channel', () => channelContract(current))
 }
@@ -94,6 +96,56 @@ function guardContract(current: () => Current): void {
     await redis.putSnapshot('a', 5, 5, '5:5:0:{}', LONG_MS)
     expect(await redis.putSnapshot('b', 1, 1, '1:1:0:{}', LONG_MS)).toBe(1)
     expect(await redis.get('a')).toBe('5:5:0:{}')
+  })
+}
+
+function removalContract(current: () => Current): void {
+  test.each(pairs)('up to epoch %i, version %i spares what stands behind it only', async (epoch, version) => {
+    const { redis } = current()
+    const text = `${mid}:${mid}:0:{}`
+    await redis.putSnapshot('k', mid, mid, text, LONG_MS)
+    const stands = epoch < mid || (epoch === mid && version < mid)
+    expect(await redis.removeSnapshot('k', epoch, version)).toBe(stands ? 0 : 1)
+    expect(await redis.get('k')).toBe(stands ? text : null)
+  })
+
+  test('takes what is no snapshot with it, and finds nothing where nothing is', async () => {
+    const { redis } = current()
+    expect(await redis.removeSnapshot('k', 1, 1)).toBe(0)
+    await redis.set('k', 'garbage')
+    expect(await redis.removeSnapshot('k', 1, 1)).toBe(1)
+    expect(await redis.get('k')).toBeNull()
+  })
+
+  test('makes room for the first version of a new life', async () => {
+    const { redis } = current()
+    await redis.putSnapshot('k', 1, 57, '1:57:0:{}', LONG_MS)
+    const sent = [redis.removeSnapshot('k', 1, 57), redis.putSnapshot('k', 1, 1, '1:1:0:{}', LONG_MS)]
+    expect(await Promise.all(sent)).toEqual([1, 1])
+    expect(await redis.get('k')).toBe('1:1:0:{}')
+  })
+}
+
+function lockContract(current: () => Current): void {
+  test('is held by one, until that one gives it back', async () => {
+    const { redis, server } = current()
+    const other = await server.connect()
+    expect(await redis.lock('k', 'mine', LONG_MS)).toBe(1)
+    expect(await other.lock('k', 'theirs', LONG_MS)).toBe(0)
+    expect(await redis.lock('k', 'mine', LONG_MS)).toBe(0)
+    expect(await other.unlock('k', 'theirs')).toBe(0)
+    expect(await redis.unlock('k', 'mine')).toBe(1)
+    expect(await redis.unlock('k', 'mine')).toBe(0)
+    expect(await other.lock('k', 'theirs', LONG_MS)).toBe(1)
+  })
+
+  test('ends by itself, and then is not given back by who had it', async () => {
+    const { redis, server } = current()
+    const other = await server.connect()
+    await redis.lock('k', 'mine', 30)
+    await vi.waitFor(async () => expect(await other.lock('k', 'theirs', LONG_MS)).toBe(1))
+    expect(await redis.unlock('k', 'mine')).toBe(0)
+    expect(await redis.lock('k', 'mine', LONG_MS)).toBe(0)
   })
 }
 

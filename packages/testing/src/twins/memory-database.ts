@@ -46,7 +46,7 @@ export interface MemoryDatabase<E extends DomainEvent, H extends Header, R, O> {
   /** What repair does: the next epoch of the whole database, which every partition draws from. Answers it. */
   raiseEpoch(id: PartitionId): number
   /**
-   * One process's adapter. Requests: `open`, `due-keys`, `prefetch`, `commit` (`commit-steps` where it ends in the middle
+   * One process's adapter. Requests: `open`, `due-keys`, `unsent-keys`, `prefetch`, `commit` (`commit-steps` where it ends in the middle
    * of a record's steps), `pending-segments`, `remove-published`.
    */
   connect(log: LogOfProcess, wire?: Wire): Store<E, H, R, O> & OutboxStore
@@ -71,6 +71,7 @@ interface PartitionRow {
 }
 
 const FIRST_RAISED_EPOCH = 2
+const LAST_SEGMENTS = 4
 const fresh: Progress = { nextOffset: 0, epoch: 1, logTimeMs: 0, lastRecord: null, eventSeq: 0, steps: 0 }
 
 class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryDatabase<E, H, R, O> {
@@ -124,6 +125,7 @@ class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryD
     return {
       open: (id) => wire('open', () => this.#open(id, log)),
       dueKeys: (id, limit) => wire('due-keys', () => this.#tables.dueKeys(id, limit)),
+      unsentKeys: (id, topic, limit) => wire('unsent-keys', () => this.#unsentKeys(id, topic, limit)),
       prefetch: (request) => wire('prefetch', () => this.#tables.prefetch(request)),
       commit: (effects) => wire(requestOf(effects), () => this.#commit(effects)),
       pendingSegments: (id, afterSeq, limit) =>
@@ -170,6 +172,14 @@ class Database<E extends DomainEvent, H extends Header, R, O> implements MemoryD
     return this.outbox(id)
       .filter(({ lastSeq }) => lastSeq > afterSeq)
       .slice(0, limit)
+  }
+
+  #unsentKeys(id: PartitionId, topic: string, limit: number): readonly string[] {
+    const messages = this.outbox(id)
+      .slice(-LAST_SEGMENTS)
+      .flatMap((segment) => segment.messages)
+    const keys = messages.filter((message) => message.topic === topic).map(({ key }) => key)
+    return [...new Set(keys.reverse())].slice(0, limit)
   }
 
   #removePublished(id: PartitionId, seq: number): void {

@@ -3,7 +3,10 @@ import type { SnapshotRedis } from '@ironsys/cache'
 import { directWire, type Wire } from './wire.ts'
 
 export interface MemoryRedis {
-  /** The connection of one process. Requests: `get`, `set`, `get-snapshot`, `put-snapshot`, `publish`. */
+  /**
+   * The connection of one process. Requests: `get`, `set`, `get-snapshot`, `put-snapshot`, `remove-snapshot`, `lock`,
+   * `unlock`, `publish`.
+   */
   connect(wire?: Wire): SnapshotRedis
   /**
    * Hears every message at the moment it is published, or only those of `channels`; the answer takes it off again.
@@ -52,6 +55,22 @@ export function createMemoryRedis(deps: { readonly nowMs: () => number }): Memor
     set(key, stored, deps.nowMs() + ttlMs)
     return 1
   }
+  const removeSnapshot = (key: string, epoch: number, version: number) => {
+    const value = peek(key)
+    if (value === null || isNewer(value.text, epoch, version)) return 0
+    values.delete(key)
+    return 1
+  }
+  const lock = (key: string, token: string, ttlMs: number) => {
+    if (peek(key) !== null) return 0
+    set(key, token, deps.nowMs() + ttlMs)
+    return 1
+  }
+  const unlock = (key: string, token: string) => {
+    if (peek(key)?.text !== token) return 0
+    values.delete(key)
+    return 1
+  }
   const publish = (channel: string, message: string): number => {
     const hearing = [...subscribers].filter(({ channels }) => channels === null || channels.includes(channel))
     for (const { listener } of hearing) listener(channel, message)
@@ -67,6 +86,9 @@ export function createMemoryRedis(deps: { readonly nowMs: () => number }): Memor
         }),
       getSnapshot: (key) => wire('get-snapshot', () => getSnapshot(key)),
       putSnapshot: (...args) => wire('put-snapshot', () => putSnapshot(...args)),
+      removeSnapshot: (...args) => wire('remove-snapshot', () => removeSnapshot(...args)),
+      lock: (...args) => wire('lock', () => lock(...args)),
+      unlock: (...args) => wire('unlock', () => unlock(...args)),
       publish: (channel, message) => wire('publish', () => publish(channel, message)),
     }),
     subscribe: (listener, channels) => {

@@ -71,8 +71,8 @@ export const leavingMutants: readonly Mutant[] = [
     edits: [
       edit(
         'packages/cache/src/redis-sink.ts',
-        'for (const reply of batch.replies) this.#keepReply(reply)',
-        'for (const reply of batch.replies) if (reply.to === "") this.#keepReply(reply)',
+        '!this.#pending.addReply(reply)',
+        'reply.to !== "" || !this.#pending.addReply(reply)',
       ),
     ],
   },

@@ -1,0 +1,104 @@
+/**
+ * L1: what one process holds. Documents and what is known to be missing are bounded apart, so that ids that somebody
+ * makes up cost no known document its place.
+ *
+ * Documents are bounded by number and by the bytes of their bodies. Body and parsed document together take two to six
+ * times those bytes, depending on what is in the document.
+ */
+import type { Snapshot } from './snapshot.ts'
+
+export interface Entry<D> extends Snapshot<D> {
+  /** When it was last known to be current. */
+  atMs: number
+  /** When it was last looked up or announced here. */
+  checkedMs: number
+  /** Until then nothing is asked. */
+  nextCheckMs: number
+  /** The last look-up has failed. */
+  failed: boolean
+  /** The JSON of an answer from the cache that is not stale, made once. */
+  readonly body: Buffer
+}
+
+export interface EntryBounds {
+  readonly maxEntries: number
+  readonly maxBytes: number
+  readonly maxNegatives: number
+}
+
+export class Entries<D> {
+  readonly #bounds: EntryBounds
+  /** In the order of the last refresh that a reader caused: the first one is the one to forget. */
+  readonly #entries = new Map<string, Entry<D>>()
+  /** Key → until when it is known to be missing. */
+  readonly #negatives = new Map<string, number>()
+  #bytes = 0
+
+  constructor(bounds: EntryBounds) {
+    this.#bounds = bounds
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(key: string): Entry<D> | undefined {
+    return this.#entries.get(key)
+  }
+
+  /** In the place of what is known of the key. An entry that alone is above the bound is not kept. */
+  set(key: string, entry: Entry<D>): void {
+    this.#negatives.delete(key)
+    if (entry.body.length > this.#bounds.maxBytes) {
+      this.#forget(key)
+      return
+    }
+    this.#bytes += entry.body.length - (this.#entries.get(key)?.body.length ?? 0)
+    this.#entries.set(key, entry)
+    for (const first of this.#entries.keys()) {
+      if (this.#entries.size <= this.#bounds.maxEntries && this.#bytes <= this.#bounds.maxBytes) return
+      this.#forget(first)
+    }
+  }
+
+  /** The entry becomes the last one to be forgotten. */
+  renew(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+  }
+
+  setMissing(key: string, untilMs: number): void {
+    this.delete(key)
+    this.#negatives.set(key, untilMs)
+    for (const first of this.#negatives.keys()) {
+      if (this.#negatives.size <= this.#bounds.maxNegatives) return
+      this.#negatives.delete(first)
+    }
+  }
+
+  isMissing(key: string, nowMs: number): boolean {
+    const untilMs = this.#negatives.get(key)
+    return untilMs !== undefined && nowMs < untilMs
+  }
+
+  /** Whether anything was known of the key lately. */
+  has(key: string): boolean {
+    return this.#entries.has(key) || this.#negatives.has(key)
+  }
+
+  delete(key: string): void {
+    this.#forget(key)
+    this.#negatives.delete(key)
+  }
+
+  clearMissing(): void {
+    this.#negatives.clear()
+  }
+
+  #forget(key: string): void {
+    this.#bytes -= this.#entries.get(key)?.body.length ?? 0
+    this.#entries.delete(key)
+  }
+}
