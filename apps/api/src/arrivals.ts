@@ -1,5 +1,6 @@
 /** Requests that wait for a slot to reach a version are woken when a snapshot of it is announced. */
 import type { SlotArrivals } from './deps.ts'
+import { ProblemError } from './problem.ts'
 
 export const arrivalLimits = { waiters: 20_000 } as const
 
@@ -17,7 +18,8 @@ export function createArrivals(): Arrivals {
       for (const slotId of slotIds) for (const wake of waiters.get(slotId) ?? []) wake()
     },
     async next(slotId, timeoutMs, signal) {
-      if (size >= arrivalLimits.waiters || signal.aborted) return
+      if (signal.aborted) return
+      if (size >= arrivalLimits.waiters) throw new ProblemError({ code: 'overloaded', retryAfterSeconds: 1 })
       const { promise, resolve: wake } = Promise.withResolvers<void>()
       const onAbort = () => wake()
       const timer = setTimeout(wake, timeoutMs)

@@ -19,8 +19,14 @@ export function encodeTimePosition({ time, id }: TimePosition): string {
 /** Throws `invalid-cursor`. */
 export function decodeTimePosition(cursor: string): TimePosition {
   const [, time, id] = timePattern.exec(decode(cursor)) ?? []
-  if (time !== undefined && id !== undefined && !Number.isNaN(Date.parse(time))) return { time, id }
+  if (time !== undefined && id !== undefined && isTime(time)) return { time, id }
   throw invalidCursor()
+}
+
+/** Postgres knows no 31st of February and no year 0, both of which `Date` reads. */
+function isTime(text: string): boolean {
+  const ms = Date.parse(text)
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === text && !text.startsWith('0000')
 }
 
 /** In the order of ids. */

@@ -68,7 +68,7 @@ export const slotRouteSpecs = {
       200: { description: 'The snapshot; `Age` says how old it may be.', schema: slotSnapshotSchema },
       304: { description: 'The version named by `If-None-Match` is the current one.' },
     },
-    problems: ['slot-not-found', 'version-not-reached', 'reads-unavailable'],
+    problems: ['slot-not-found', 'version-not-reached', 'overloaded', 'reads-unavailable'],
   },
   auditSlot: {
     method: 'GET',

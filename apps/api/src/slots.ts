@@ -93,7 +93,8 @@ async function findSlot(
         detail: `the slot is at version ${read.version}`,
       })
     }
-    await deps.arrivals.next(id, Math.min(leftMs, VERSION_CHECK_MS), gone)
+    // What is not there is announced when it is made: the store is asked once more at the end, and not all the time.
+    await deps.arrivals.next(id, 'missing' in read ? leftMs : Math.min(leftMs, VERSION_CHECK_MS), gone)
   }
 }
 

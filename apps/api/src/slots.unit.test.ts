@@ -150,8 +150,11 @@ test('pages follow each other without gaps, filtered', async () => {
   expect(await names('limit=2')).toEqual(['d1', 'd2', 'd3', 'd4', 'd5'])
   expect(await names('limit=1&available=true')).toEqual(['d1', 'd3', 'd5'])
   expect(await names('from=2026-06-02T10:00:00Z&to=2026-06-04T10:00:00.000Z')).toEqual(['d2', 'd3'])
-  const forged = await get('/slots?cursor=bm90IGE')
-  expect([forged.statusCode, forged.json().code]).toEqual([400, 'invalid-cursor'])
+  for (const time of ['not a time', '2030-02-31T00:00:00.000Z', '0000-01-01T00:00:00.000Z']) {
+    const cursor = Buffer.from(`${time} ${SLOT}`).toString('base64url')
+    const forged = await get(`/slots?cursor=${cursor}`)
+    expect([time, forged.statusCode, forged.json().code]).toEqual([time, 400, 'invalid-cursor'])
+  }
 })
 
 test('while the store is out a list is its last page and says so; one that nobody has read is 503', async () => {

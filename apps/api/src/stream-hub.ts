@@ -182,8 +182,11 @@ class Hub<D> implements StreamHub {
   async #look(key: string, has: Version | null): Promise<{ read: SnapshotRead<D>; sent: Version | null }> {
     const read = await this.#deps.cache.get(key)
     if ('missing' in read || has === null || !isOlder(read, has)) return { read, sent: has }
-    const stored = await this.#deps.cache.get(key, { minVersion: has.version + 1 })
-    const isKnown = 'version' in stored && !isOlder(stored, has)
+    // Versions count on from epoch to epoch, but not those of a log that was cut: no version here is good enough then.
+    const minVersion = has.epoch > read.epoch ? Number.MAX_SAFE_INTEGER : has.version + 1
+    const stored = await this.#deps.cache.get(key, { minVersion })
+    // A stale one is not the store's word: the client keeps what it has until there is something newer.
+    const isKnown = 'version' in stored && (stored.stale || !isOlder(stored, has))
     return { read: stored, sent: isKnown ? has : null }
   }
 

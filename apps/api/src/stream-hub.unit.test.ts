@@ -149,6 +149,13 @@ test('resuming: what the client has is not repeated; what it cannot have, is', a
   // Nobody knows this one: it is of something else.
   expect(await from(5000)).toEqual([9])
   expect(cache.asked.slice(3)).toEqual(['a', 'a≥9', 'a', 'a≥9', 'a', 'a≥5001'])
+  // The store does not answer: what is here is older than what the client has.
+  cache.stored = seatAt(9, { stale: true })
+  expect(await from(10)).toEqual([])
+  // Of a later epoch, whatever its version: only the store can know.
+  cache.stored = seatAt(3, { epoch: 2 })
+  expect(await from(3, 2)).toEqual([])
+  expect(cache.asked.at(-1)).toBe(`a≥${Number.MAX_SAFE_INTEGER}`)
 })
 
 test('a removed item: what is on its way, that it is gone, the end; nothing is left for who asks again', async () => {

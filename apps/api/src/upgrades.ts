@@ -20,9 +20,12 @@ export interface Upgrade {
 /** The upgrade that a request asks for; null when it asks for none. */
 export type UpgradeOf = (request: IncomingMessage) => Upgrade | null
 
+const WEB_SOCKET_PATH = /^[^?]*\/ws(\?|$)/
+
 /** For the HTTP server's options: all other upgrades are ignored, as if nobody had asked for them. */
-export function isWebSocketRequest({ method, headers }: IncomingMessage): boolean {
-  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
+export function isWebSocketRequest({ method, url, headers }: IncomingMessage): boolean {
+  const isAsked = method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
+  return isAsked && WEB_SOCKET_PATH.test(url ?? '')
 }
 
 /** Compression is off: a frame is then the same for all clients, and each needs some hundred kilobytes less. */

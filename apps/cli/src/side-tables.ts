@@ -51,7 +51,7 @@ export async function createSideTables(client: pg.Client, schema: string): Promi
   await client.query(`
     CREATE SCHEMA ${side};
     SET LOCAL search_path = ${side}, ${real};
-    CREATE UNLOGGED TABLE ${side}.slots (LIKE ${real}.slots INCLUDING INDEXES);
+    CREATE UNLOGGED TABLE ${side}.slots (LIKE ${real}.slots INCLUDING GENERATED INCLUDING INDEXES);
     CREATE UNLOGGED TABLE ${side}.reservations (LIKE ${real}.reservations INCLUDING INDEXES);
     CREATE UNLOGGED TABLE ${side}.ledger_faults (slot_id uuid PRIMARY KEY, version bigint, fault text);
     CREATE UNLOGGED TABLE ${side}.differences ("table" text, id uuid, "column" text, stored text, rebuilt text);`)
@@ -114,7 +114,7 @@ function reservationsOf(scope: Scope): string {
 
 /**
  * Names what differs, column by column. Left out: slots whose ledger is at fault (that is named instead), and rejected
- * reservations that were not rebuilt, since they take no ledger entry.
+ * reservations that were not rebuilt, since they take no ledger entry; and `has_units`, which follows from other columns.
  */
 function comparison(table: 'slots' | 'reservations', real: string, where: string): string {
   const slot = table === 'slots' ? 'id' : 'slot_id'
@@ -128,7 +128,7 @@ function comparison(table: 'slots' | 'reservations', real: string, where: string
         UNION ALL
        SELECT a.key, a.value::text, b.value::text
          FROM jsonb_each(to_jsonb(s)) a JOIN jsonb_each(to_jsonb(r)) b ON b.key = a.key
-        WHERE s.id = r.id AND a.value <> b.value) d
+        WHERE s.id = r.id AND a.value <> b.value AND a.key <> 'has_units') d
      WHERE s IS DISTINCT FROM r ${rejected}
        AND coalesce(r.${slot}, s.${slot}) NOT IN (SELECT slot_id FROM ledger_faults)`
 }

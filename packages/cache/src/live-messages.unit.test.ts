@@ -5,15 +5,17 @@ const parse = (value: unknown) => (typeof value === 'string' ? value : null)
 
 test('announcements: what can be read is read, the rest is left out', () => {
   const good = { key: 'a', epoch: 1, version: 2, document: 'd' }
+  const removal = { ...good, document: null }
   const text = JSON.stringify([
     good,
+    removal,
     { ...good, version: -1 },
     { ...good, document: 7 },
     { key: 'a' },
     null,
     'x',
   ])
-  expect(readAnnouncements(text, parse)).toEqual([good])
+  expect(readAnnouncements(text, parse)).toEqual([good, removal])
   expect(readAnnouncements('{}', parse)).toBeNull()
   expect(readAnnouncements('not json', parse)).toBeNull()
 })

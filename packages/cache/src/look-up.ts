@@ -8,7 +8,6 @@
  *  U3  What the store contradicts is removed from Redis: all of it when there is no such key, and a newer version of
  *      the key when that was not known to be current for `remadeAfterMs` (the key was removed and made again).
  */
-
 import { jittered, type LoadLock, noLock, type SharedTier } from './shared-tier.ts'
 import type { Snapshot, SnapshotCacheDeps, SnapshotCacheOptions } from './snapshot.ts'
 import { type AgedSnapshot, isOlder, type Version } from './stored-snapshot.ts'
@@ -79,7 +78,10 @@ export class LookUp<D> {
       return this.#deps.nowMs() - stored.atMs < believedMs
     }
     const first = await this.#readShared(key)
-    if (isAnswer(first.stored)) return { where: 'shared', snapshot: first.stored }
+    // Removed meanwhile, here: what Redis has told may be of the life before.
+    const inShared = (snapshot: DatedSnapshot<D>): Found<D> =>
+      wanted.isVoid() ? { where: 'told' } : { where: 'shared', snapshot }
+    if (isAnswer(first.stored)) return inShared(first.stored)
     // Who asks for a version wants what the store has now, not what it has told another one before.
     const turn =
       wanted.minVersion > 0 ? { ...first, lock: noLock } : await this.#takeTurn(key, isAnswer, wanted)
@@ -87,7 +89,7 @@ export class LookUp<D> {
     const { raw, stored, lock } = turn
     if (isAnswer(stored)) {
       void lock.release()
-      return { where: 'shared', snapshot: stored }
+      return inShared(stored)
     }
     const found = await this.#askStore(key, stored)
     const isVoid = wanted.isVoid()

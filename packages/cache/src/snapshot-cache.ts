@@ -127,7 +127,9 @@ class Tiers<D> implements SnapshotCache<D> {
     for (const { key, epoch, version, document } of announcements) {
       if (!this.#isOfInterest(key)) continue
       if (document === null) this.#removed(key, { epoch, version })
-      else this.#store(key, { epoch, version, document, atMs: now })
+      // An older one says nothing about what is here.
+      else if (!isOlder({ epoch, version }, this.#entries.get(key) ?? { epoch, version }))
+        this.#store(key, { epoch, version, document, atMs: now })
     }
   }
 

@@ -121,3 +121,44 @@ test('a lower version of an earlier epoch is no new life', async () => {
   nowMs += 10 * remadeAfterMs
   expect(await cache.get('a')).toMatchObject({ epoch: 3, version: 2 })
 })
+
+test.each([
+  ['alone', [removal(7)], { missing: true }, ['missing']],
+  ['and made again', [removal(7), made(1)], { version: 1 }, ['missing', 1]],
+])('what Redis has told before a removal, %s, is of the life before', async (_, announced, read, heard) => {
+  store.put('a', 7)
+  await cache.get('a')
+  const asked = Promise.withResolvers<void>()
+  const held = Promise.withResolvers<void>()
+  const slow: SnapshotRedis = {
+    ...redis,
+    getSnapshot: async (key) => {
+      const answer = await redis.getSnapshot(key)
+      asked.resolve()
+      await held.promise
+      return answer
+    },
+  }
+  const other = createCacheOn(slow, store, () => nowMs)
+  other.setLive(true)
+  const told: unknown[] = []
+  other.watch('a', (each) => told.push('missing' in each ? 'missing' : each.version))
+  const first = other.get('a')
+  await asked.promise
+  other.apply(announced)
+  held.resolve()
+  await first
+  expect(await other.get('a')).toMatchObject(read)
+  expect(told).toEqual(heard)
+})
+
+test('an announcement that is older than what is here does not make it current', async () => {
+  store.put('a', 7)
+  await cache.get('a')
+  nowMs += staleWhileRevalidateMs * 2
+  store.down = true
+  redis.getSnapshot = () => Promise.reject(new Error('away'))
+  expect(await cache.get('a')).toMatchObject({ version: 7, stale: true })
+  cache.apply([made(5)])
+  expect(cache.getNow('a')).toMatchObject({ version: 7, stale: true })
+})

@@ -173,8 +173,9 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
         throw damagedLog(`the record at offset ${nextOffset - 1} is not the one that was applied`)
       }
     }
-    this.#deps.publisher.open(this.#id)
+    // First: what the publisher has sent leaves the outbox, and with it what tells which keys were changed last.
     await republish(this.#id, progress, this.#deps)
+    this.#deps.publisher.open(this.#id)
     return progress
   }
 

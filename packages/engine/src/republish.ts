@@ -2,9 +2,10 @@
  * What was committed last may not have reached the readers: its writer died before it told them, or never learned that
  * it was committed. Whoever opens the partition tells it once more.
  *
- * The outbox has the keys: a segment stays there until its events are sent, and what dies between a commit and its
- * publishing leaves both behind. A writer that got its events out but for a while no snapshots (Redis was away, it was
- * not) and then died leaves no trace of the keys; readers find those at their next look at the store.
+ * The outbox has the keys: a segment stays there until its events are sent, and who dies between a commit and its
+ * publishing leaves it behind. A writer that got its events out while Redis was away, and died before Redis came back,
+ * leaves no trace of the keys; nor are removals told again. Both are seen when readers look at the store, which they do
+ * when a snapshot was not confirmed for a while.
  */
 import type { Binding } from './batch-interface.ts'
 import type { DomainEvent, Header } from './decider.ts'

@@ -97,7 +97,7 @@ export class Server {
 const LATE_MS = [200, 1000] as const
 
 /** What would fill a trace with nothing. */
-const quiet = new Set(['fetch', 'get', 'get-snapshot', 'set', 'publish'])
+const quiet = new Set(['fetch', 'get', 'get-snapshot', 'lock', 'unlock', 'set', 'publish'])
 
 /** The wire from `caller` to `server`. */
 export function createWire(timeline: Timeline, caller: Actor, server: Server): Wire {
