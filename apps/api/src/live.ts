@@ -52,13 +52,14 @@ export async function connectLive({
   metrics,
   logger,
 }: LiveDeps): Promise<Live> {
-  const nowMs = () => Date.now()
+  // Ages and windows: a clock that is set back must not stop them.
+  const nowMs = () => performance.timeOrigin + performance.now()
   const slots = createSnapshotCache<SlotDocument>({
     redis,
     redisKey: redisNames.slot,
     load: reads.slot,
     parse: readSlotDocument,
-    toBody: (document) => Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false })),
+    toBody: (document) => JSON.stringify({ ...document, from_cache: true, stale: false }),
     nowMs,
     observe: cacheObserver(metrics),
     options: snapshotCacheOptions(config),

@@ -42,6 +42,6 @@ export function createMemoryCache(store: MemoryStore): MemoryCache {
 }
 
 function hitOf(snapshot: Snapshot<SlotDocument>, fromCache: boolean): SnapshotHit<SlotDocument> {
-  const body = Buffer.from(JSON.stringify({ ...snapshot.document, from_cache: true, stale: false }))
+  const body = JSON.stringify({ ...snapshot.document, from_cache: true, stale: false })
   return { ...snapshot, body, ageMs: 0, fromCache, stale: false }
 }

@@ -77,8 +77,8 @@ function realCache(): SnapshotCache<SlotDocument> {
   return cache
 }
 
-function bodyOf(slot: SlotDocument): Buffer {
-  return Buffer.from(JSON.stringify({ ...slot, from_cache: true, stale: false }))
+function bodyOf(slot: SlotDocument): string {
+  return JSON.stringify({ ...slot, from_cache: true, stale: false })
 }
 
 /** The reads' cells are there and count nothing. */

@@ -79,7 +79,7 @@ export const slotRouteSpecs = {
     params: slotParamsSchema,
     headers: [],
     answers: { 200: { description: 'The proof.', schema: auditDocumentSchema } },
-    problems: ['slot-not-found', 'reads-unavailable'],
+    problems: ['slot-not-found', 'overloaded', 'reads-unavailable'],
   },
   listSlotReservations: {
     method: 'GET',

@@ -164,5 +164,5 @@ function sendRefusal(
 
 /** The same bytes as GET's, where the cache has them. */
 function toBody({ body, document, fromCache, stale }: SnapshotHit<SlotDocument>): Uint8Array {
-  return body ?? Buffer.from(JSON.stringify({ ...document, from_cache: fromCache, stale }))
+  return Buffer.from(body ?? JSON.stringify({ ...document, from_cache: fromCache, stale }))
 }

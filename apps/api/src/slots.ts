@@ -22,6 +22,7 @@ const VERSION_WAIT_MS = 1000
 const VERSION_CHECK_MS = 200
 const AUDIT_FRESH_MS = 1000
 const AUDITS_KEPT = 1000
+const AUDITS_AT_A_TIME = 4
 
 export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
   const { deps } = context
@@ -127,33 +128,33 @@ function sendPublic(reply: FastifyReply, caching: string, body: string): Fastify
   return reply.header('content-type', JSON_TYPE).header('cache-control', caching).send(body)
 }
 
-interface RecentAudit {
-  readonly audit: Promise<AuditDocument | null>
-  /** Null while it runs. */
-  settledMs: number | null
-}
-
-/** One query per slot at a time, and its answer for a second more, however many ask: it adds up a whole ledger. */
+/**
+ * One query per slot at a time, and its answer for a second more, however many ask: it adds up a whole ledger. Of all
+ * slots together only a few run, so that they leave connections to others; beyond that it is `overloaded`.
+ */
 function createAudits({ reads, nowMs }: ApiDeps): (slotId: string) => Promise<AuditDocument | null> {
-  const recent = new Map<string, RecentAudit>()
-  return (slotId) => {
-    const known = recent.get(slotId)
-    if (known !== undefined && nowMs() - (known.settledMs ?? nowMs()) < AUDIT_FRESH_MS) return known.audit
-    const entry: RecentAudit = { audit: reads.audit(slotId), settledMs: null }
-    recent.delete(slotId)
-    recent.set(slotId, entry)
-    entry.audit.then(
-      () => {
-        entry.settledMs = nowMs()
-      },
-      () => {
-        if (recent.get(slotId) === entry) recent.delete(slotId)
-      },
-    )
-    for (const oldest of recent.keys()) {
-      if (recent.size <= AUDITS_KEPT) break
-      recent.delete(oldest)
+  const running = new Map<string, Promise<AuditDocument | null>>()
+  const recent = new Map<string, { readonly audit: AuditDocument | null; readonly readMs: number }>()
+  async function read(slotId: string): Promise<AuditDocument | null> {
+    try {
+      const audit = await reads.audit(slotId)
+      recent.delete(slotId)
+      recent.set(slotId, { audit, readMs: nowMs() })
+      const [oldest] = recent.keys()
+      if (recent.size > AUDITS_KEPT && oldest !== undefined) recent.delete(oldest)
+      return audit
+    } finally {
+      running.delete(slotId)
     }
-    return entry.audit
+  }
+  return async (slotId) => {
+    const known = recent.get(slotId)
+    if (known !== undefined && nowMs() - known.readMs < AUDIT_FRESH_MS) return known.audit
+    const under = running.get(slotId)
+    if (under !== undefined) return under
+    if (running.size >= AUDITS_AT_A_TIME) throw new ProblemError({ code: 'overloaded', retryAfterSeconds: 1 })
+    const audit = read(slotId)
+    running.set(slotId, audit)
+    return audit
   }
 }

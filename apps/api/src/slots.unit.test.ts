@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { partitionOfKey } from '@ironsys/contracts'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createMemoryWorld, type MemoryWorld, PARTITIONS } from './memory-world.ts'
@@ -196,4 +197,13 @@ test('the audit is public, asked of the store once a second, and 404 for an unkn
   })
   const missing = await get(`/slots/${SLOT.replace('1', '2')}/audit`)
   expect([missing.statusCode, missing.json().code]).toEqual([404, 'slot-not-found'])
+})
+
+test('few audits run at a time, whatever ids are made up; then others are asked again', async () => {
+  const many = () => Promise.all(Array.from({ length: 40 }, () => get(`/slots/${randomUUID()}/audit`)))
+  const before = world.reads
+  const codes = (await many()).map((answer) => answer.json().code)
+  expect(new Set(codes)).toEqual(new Set(['slot-not-found', 'overloaded']))
+  expect(world.reads - before).toBe(codes.filter((code) => code === 'slot-not-found').length)
+  expect((await get(`/slots/${randomUUID()}/audit`)).statusCode).toBe(404)
 })

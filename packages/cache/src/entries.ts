@@ -16,8 +16,10 @@ export interface Entry<D> extends Snapshot<D> {
   nextCheckMs: number
   /** The last look-up has failed. */
   failed: boolean
+  /** Since its place among those to be forgotten was looked at. */
+  wasRead: boolean
   /** The JSON of an answer from the cache that is not stale, made once. */
-  readonly body: Buffer
+  readonly body: string
 }
 
 export interface EntryBounds {
@@ -28,7 +30,7 @@ export interface EntryBounds {
 
 export class Entries<D> {
   readonly #bounds: EntryBounds
-  /** In the order of the last refresh that a reader caused: the first one is the one to forget. */
+  /** The first one is the one to forget, unless it was read meanwhile: then it goes to the end once (CLOCK). */
   readonly #entries = new Map<string, Entry<D>>()
   /** Key → until when it is known to be missing. */
   readonly #negatives = new Map<string, number>()
@@ -53,11 +55,12 @@ export class Entries<D> {
       this.#forget(key)
       return
     }
-    this.#bytes += entry.body.length - (this.#entries.get(key)?.body.length ?? 0)
+    this.#bytes += bytesOf(entry) - bytesOf(this.#entries.get(key))
     this.#entries.set(key, entry)
     for (const first of this.#entries.keys()) {
       if (this.#entries.size <= this.#bounds.maxEntries && this.#bytes <= this.#bounds.maxBytes) return
-      this.#forget(first)
+      if (this.#entries.get(first)?.wasRead === true) this.renew(first)
+      else this.#forget(first)
     }
   }
 
@@ -65,6 +68,7 @@ export class Entries<D> {
   renew(key: string): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
+    entry.wasRead = false
     this.#entries.delete(key)
     this.#entries.set(key, entry)
   }
@@ -98,7 +102,11 @@ export class Entries<D> {
   }
 
   #forget(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.body.length ?? 0
+    this.#bytes -= bytesOf(this.#entries.get(key))
     this.#entries.delete(key)
   }
+}
+
+function bytesOf(entry: { readonly body: string } | undefined): number {
+  return entry === undefined ? 0 : Buffer.byteLength(entry.body)
 }

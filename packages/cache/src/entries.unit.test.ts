@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { Entries, type Entry } from './entries.ts'
 
 function entryOf(bytes: number): Entry<number> {
-  const times = { atMs: 0, checkedMs: 0, nextCheckMs: 0, failed: false }
-  return { epoch: 1, version: 1, document: bytes, body: Buffer.alloc(bytes), ...times }
+  const times = { atMs: 0, checkedMs: 0, nextCheckMs: 0, failed: false, wasRead: false }
+  return { epoch: 1, version: 1, document: bytes, body: 'x'.repeat(bytes), ...times }
 }
 
 const made = (bounds = {}) =>
@@ -19,6 +19,17 @@ test('as many bytes are kept as may be, and what was renewed last goes last', ()
   entries.renew('a')
   entries.set('e', entryOf(300))
   expect(kept(entries, 'abcde')).toBe('ade')
+})
+
+test('what is read stays, though nobody renews it: announcements keep it current', () => {
+  const entries = made({ maxEntries: 3 })
+  for (const key of 'abc') entries.set(key, entryOf(1))
+  for (const key of 'defg') {
+    const hot = entries.get('a') ?? expect.fail('it is gone')
+    hot.wasRead = true
+    entries.set(key, entryOf(1))
+  }
+  expect(kept(entries, 'abcdefg')).toBe('afg')
 })
 
 test('the bytes of what is replaced, deleted or gone do not count', () => {

@@ -60,7 +60,7 @@ test('every key of an item is in one hash slot', async () => {
       redisKey: redisNames.slot,
       load: async () => ({ epoch: 1, version: 1, document: 'd' }),
       parse: () => null,
-      toBody: (document) => Buffer.from(document),
+      toBody: (document) => document,
       nowMs: () => 1000,
       observe: () => {},
     })

@@ -77,8 +77,8 @@ export function readSeat(value: unknown): Seat | null {
     : null
 }
 
-export function toBody(document: Seat): Buffer {
-  return Buffer.from(JSON.stringify({ ...document, from_cache: true, stale: false }))
+export function toBody(document: Seat): string {
+  return JSON.stringify({ ...document, from_cache: true, stale: false })
 }
 
 export function redisKey(key: string): string {

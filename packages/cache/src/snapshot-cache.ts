@@ -5,8 +5,7 @@
  *      ends what is up to its version, and a key that is made again begins anew ({@link isEarlierLife} where the
  *      removal was missed).
  *  C2  One key has at most one refresh under way in this process, however many readers wait.
- *  C3  A reader waits only when nothing usable is here; a failing L2 or L3 never turns a known document into an error
- *      before `staleIfErrorMs`.
+ *  C3  A reader waits only when nothing usable is here; a failing L2 or L3 is no error before `staleIfErrorMs`.
  *  C4  Everything is bounded: entries, their bytes, negatives, refreshes under way, every wait.
  *  C5  No process's clock is compared with another's: L2 tells ages, times are this process's own.
  *
@@ -88,6 +87,7 @@ class Tiers<D> implements SnapshotCache<D> {
       if (now >= this.#usableUntil(entry)) return undefined
       this.#refreshBehind(key)
     }
+    entry.wasRead = true
     const hit = this.#hit(entry, now, true)
     this.#deps.observe(hit.stale ? 'stale' : 'l1')
     return hit
@@ -167,8 +167,7 @@ class Tiers<D> implements SnapshotCache<D> {
   }
 
   #hit(entry: Entry<D>, now: number, fromCache: boolean): SnapshotHit<D> {
-    const unsure = now >= entry.nextCheckMs && entry.checkedMs < this.#liveSinceMs
-    const stale = entry.failed || unsure
+    const stale = entry.failed || (now >= entry.nextCheckMs && entry.checkedMs < this.#liveSinceMs)
     const { document, epoch, version } = entry
     const body = fromCache && !stale ? entry.body : null
     return { document, epoch, version, body, ageMs: Math.max(0, now - entry.atMs), fromCache, stale }
@@ -183,7 +182,8 @@ class Tiers<D> implements SnapshotCache<D> {
       const isSame = !isOlder(snapshot, held)
       return Object.assign(held, checked, { atMs: isSame ? Math.max(held.atMs, atMs) : held.atMs })
     }
-    const entry: Entry<D> = { ...snapshot, atMs, ...checked, body: this.#deps.toBody(snapshot.document) }
+    const body = this.#deps.toBody(snapshot.document)
+    const entry: Entry<D> = { ...snapshot, atMs, ...checked, wasRead: held?.wasRead ?? false, body }
     this.#entries.set(key, entry)
     this.#watchers.tell(key, this.#hit(entry, now, true))
     return entry

@@ -68,7 +68,7 @@ function openCache(system: System, actor: Actor): SnapshotCache<SlotDocument> {
         return { epoch: checker.epochs.get(slotId) ?? 1, version: slot.version, document: slotDocument(slot) }
       }),
     parse: parseDocument,
-    toBody: (document) => Buffer.from(JSON.stringify(document)),
+    toBody: (document) => JSON.stringify(document),
     nowMs: () => Date.now(),
     observe: () => {},
   })
