@@ -10,6 +10,9 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
+/** The request header by which a test is many clients. */
+export const CLIENT = 'x-test-client'
+
 const READY_DEADLINE_MS = 20_000
 const example = readFileSync(new URL('./nginx.conf', import.meta.url), 'utf8')
 
@@ -46,13 +49,13 @@ export async function startNginx(apiUrl: string): Promise<Nginx> {
   return { url, log: () => tailOf(running.logPath), stop }
 }
 
-/** The example, with the addresses and folders of this test. */
+/** The example, with the addresses and folders of this test; who asks is whoever the header {@link CLIENT} says. */
 function configuration(folder: string, port: number, api: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)
     .join(' ')
   const changes: readonly (readonly [string, string])[] = [
-    ['listen 8080;', `listen ${LOOPBACK}:${port};`],
+    ['listen 8080;', `listen ${LOOPBACK}:${port}; set_real_ip_from ${LOOPBACK}; real_ip_header ${CLIENT};`],
     ['server 127.0.0.1:8000;', `server ${api};`],
     ['/var/cache/nginx/ironsys', join(folder, 'cache')],
     ['http {', `http {\n  ${temporary}`],

@@ -1,12 +1,21 @@
 /** The example in front of the real API: what a cache may do for us, and what it must not. */
 import { createServer, get, type IncomingHttpHeaders } from 'node:http'
 import { waitUntil } from '@ironsys/local'
-import { type Client, createClient, startSystem, type TestApp, type TestSystem } from '@ironsys/testing'
+import {
+  type Client,
+  createClient,
+  openEvents,
+  startSystem,
+  type TestApp,
+  type TestSystem,
+} from '@ironsys/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Nginx, startNginx } from './nginx.fixture.ts'
+import { CLIENT, type Nginx, startNginx } from './nginx.fixture.ts'
 
 const DEADLINE_MS = 20_000
 const READERS = 32
+/** As the example has it, and by default an API. */
+const STREAMS_OF_ONE = 100
 
 let system: TestSystem
 let api: TestApp
@@ -15,7 +24,7 @@ let client: Client
 
 beforeAll(async () => {
   system = await startSystem()
-  ;[api] = await Promise.all([system.startApi(), system.startWorker()])
+  ;[api] = await Promise.all([system.startApi({ STREAMS_PER_CALLER: '0' }), system.startWorker()])
   nginx = await startNginx(api.url)
   client = createClient(nginx.url)
 })
@@ -171,6 +180,47 @@ describe('a stream', () => {
       await readUntil(reader, (text) => text.includes(`"available":${left}`))
     }
     stop.abort()
+  })
+
+  test('is one of so many of its client, and of an IPv6 network; others have their own', async () => {
+    const path = `/slots/${await client.createSlot(1)}`
+    const open = (address: string) => openEvents(`${nginx.url}${path}/events`, { [CLIENT]: address })
+    const allOf = (address: string) =>
+      Promise.all(Array.from({ length: STREAMS_OF_ONE }, () => open(address)))
+    const streams = [...(await allOf('2001:db8::1')), ...(await allOf('192.0.2.1'))]
+    expect(new Set(streams.map(({ status }) => status))).toEqual(new Set([200]))
+    const neighbour = { [CLIENT]: '2001:db8::2:1', 'x-request-id': 'ann-1' }
+    const refused = await client.call('GET', `${path}/events`, undefined, neighbour)
+    const said = await fetch(`${api.url}/problems/too-many-streams`)
+    const { title, when: detail } = (await said.json()) as { readonly title: string; readonly when: string }
+    const problem = {
+      type: '/problems/too-many-streams',
+      code: 'too-many-streams',
+      title,
+      detail,
+      status: 429,
+    }
+    expect([refused.status, refused.body]).toEqual([429, { ...problem, request_id: 'ann-1' }])
+    expect(Object.fromEntries(refused.headers)).toMatchObject({
+      'content-type': 'application/problem+json',
+      'cache-control': 'private, no-store',
+      'retry-after': '5',
+      'x-request-id': 'ann-1',
+    })
+    expect((await client.call('GET', `${path}/ws`, undefined, neighbour)).status).toBe(429)
+    for (const address of ['2001:db8:0:1::1', '192.0.2.2']) {
+      const other = await open(address)
+      expect(other.status).toBe(200)
+      streams.push(other)
+    }
+    streams[0]?.close()
+    const hasRoom = async () => {
+      const next = await open('2001:db8::1')
+      streams.push(next)
+      return next.status === 200
+    }
+    expect(await waitUntil(hasRoom, DEADLINE_MS)).toBe(true)
+    for (const stream of streams) stream.close()
   })
 
   test('over WebSocket is upgraded', async () => {

@@ -1,6 +1,7 @@
 /**
  * `make bench`: how fast the system is, beside the bare pipeline of the same libraries, on a private stack of its own
- * under free ports. Both run in turns, so that a machine that slows down slows both. Flags: --seconds --warmup --rounds
+ * under free ports. Both run in turns, so that a machine that slows down slows both. A missed target is exit code 1, at the
+ * end. Flags: --seconds --warmup --rounds
  * --connections --pace --threads --only write|read; of the reads --rung --climbs --mix --slots.
  */
 import { randomUUID } from 'node:crypto'
@@ -9,7 +10,7 @@ import { LocalFault } from '@ironsys/local'
 import { type DiscardingCollector, startCollector } from './bench/collector.ts'
 import { climbLadder } from './bench/ladder.ts'
 import { runMixes } from './bench/mix-run.ts'
-import { ladderTable, mixTable, readCaveats, readTargets } from './bench/read-report.ts'
+import { ladderTable, mixTable, mixTargets, readCaveats, readTargets } from './bench/read-report.ts'
 import {
   type BenchResults,
   caveats,
@@ -18,12 +19,14 @@ import {
   keepResults,
   targetTable,
   writeTable,
+  writeTargets,
 } from './bench/report.ts'
 import { type Answer, type BenchStack, type Pipeline, startBenchStack } from './bench/stack.ts'
 import { measureWrites, type WriteRun } from './bench/write-run.ts'
 import { requireWrk } from './bench/wrk.ts'
 import { type BenchConfig, readBenchConfig } from './config.ts'
 import { LoadTestFault, runMain } from './faults.ts'
+import { allReached, type Target, targetSummary } from './targets.ts'
 
 const SLOT_UNITS = 100_000_000
 const REQUEST_ID_LENGTH = 17
@@ -80,13 +83,12 @@ async function measure(
   return { config, writes, reads, mixes }
 }
 
-/** False when a run contradicts itself. */
+/** False when a run contradicts itself or misses a target. */
 async function report(results: BenchResults): Promise<boolean> {
   const { config, writes, reads, mixes } = results
   say(`\n${heading(config)}`)
   if (writes.length > 0) say(`${writeTable(writes)}\n${targetTable(results)}\n`)
-  if (reads.length > 0)
-    say(`${ladderTable(reads)}\n${readTargets(reads)}\n${mixTable(mixes, config.slots)}\n`)
+  if (reads.length > 0) say(`${ladderTable(reads)}\n${mixTable(mixes, config.slots)}\n`)
   const notMeasured = reads.length > 0 ? [...caveats, ...readCaveats] : caveats
   say(caveatText(notMeasured))
   say(`kept in ${await keepResults('bench', results, notMeasured)}`)
@@ -94,7 +96,14 @@ async function report(results: BenchResults): Promise<boolean> {
   for (const fault of faults) say(`BROKEN: ${fault}`)
   if (faults.length === 0 && writes.length > 0)
     say('Every run: rows agree with the answers, the audit is balanced.')
-  return faults.length === 0
+  const targets = targetsOf(results)
+  say(`\n${targetSummary(targets)}`)
+  return faults.length === 0 && allReached(targets)
+}
+
+function targetsOf(results: BenchResults): readonly Target[] {
+  const { writes, reads, mixes } = results
+  return [...(writes.length > 0 ? writeTargets(results) : []), ...readTargets(reads), ...mixTargets(mixes)]
 }
 
 async function writeRounds(

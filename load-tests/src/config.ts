@@ -1,7 +1,7 @@
 /** Flags and environment of the load tests, read once. */
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { LoadTestFault } from './faults.ts'
+import { FlagFault } from './faults.ts'
 
 const count = (max: number) => z.coerce.number().int().min(1).max(max)
 
@@ -66,6 +66,8 @@ const listsSchema = z.strictObject({
   seconds: count(600).default(5),
   /** Pages a second. */
   pace: count(10_000).default(200),
+  /** Reservations a second meanwhile, each after a look at its slot. */
+  writes: z.coerce.number().int().min(0).max(10_000).default(500),
   /** Of all filters, taken in turns. */
   rounds: count(20).default(3),
   /** A part of a page's name. */
@@ -154,7 +156,9 @@ function read<S extends z.ZodObject>(
     const why =
       error instanceof z.ZodError
         ? error.issues.map((issue) => `--${issue.path.join('.')}: ${issue.message}`).join('; ')
-        : String(error)
-    throw new LoadTestFault(`${why}\nflags: ${names.map((name) => `--${name}`).join(' ')}`)
+        : error instanceof Error
+          ? error.message
+          : String(error)
+    throw new FlagFault(`${why}\nflags: ${names.map((name) => `--${name}`).join(' ')}`)
   }
 }

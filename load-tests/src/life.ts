@@ -1,7 +1,7 @@
 /**
  * `./ironsys bench --life`: that work per command does not grow with the item, what a hold and its confirmation cost, what
  * thousands of holds that end together do to others, and how soon a hold is released. On a private stack of its own.
- * Flags: --rows --commands --rounds --burst --pace --idle --patience --only rates|pairs|burst|idle.
+ * A missed target is exit code 1. Flags: --rows --commands --rounds --burst --pace --idle --patience --only rates|pairs|burst|idle.
  */
 import { LocalFault } from '@ironsys/local'
 import { Client } from 'pg'
@@ -13,7 +13,18 @@ import { measureBurst } from './life/burst.ts'
 import { measureIdle } from './life/idle.ts'
 import { measurePairs } from './life/pairs.ts'
 import { type Bench, measureRates } from './life/rates.ts'
-import { burstTable, caveats, confirmationTable, idleTable, pairTable, rateTable } from './life/report.ts'
+import {
+  burstTable,
+  caveats,
+  confirmationTable,
+  idleTable,
+  idleTargets,
+  pairTable,
+  pairTargets,
+  rateTable,
+  rateTargets,
+} from './life/report.ts'
+import { allReached, targetSummary } from './targets.ts'
 
 await runMain(async () => {
   const config = readLifeConfig(process.argv.slice(2))
@@ -50,7 +61,13 @@ async function life(config: LifeConfig, signal: AbortSignal): Promise<boolean> {
     say(`kept in ${await keepResults('life', { config, rates, pairs, burst, idle }, caveats)}`)
     const faults = [rates, pairs, burst, idle].flatMap((part) => part?.faults ?? [])
     for (const fault of faults) say(`BROKEN: ${fault}`)
-    return faults.length === 0
+    const targets = [
+      ...(rates === null ? [] : rateTargets(rates.runs)),
+      ...(pairs === null ? [] : pairTargets(pairs.runs)),
+      ...(idle === null ? [] : idleTargets(idle)),
+    ]
+    say(`\n${targetSummary(targets)}`)
+    return faults.length === 0 && allReached(targets)
   } finally {
     await database.end()
     await stack.stop()

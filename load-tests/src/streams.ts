@@ -1,6 +1,6 @@
 /**
  * `./ironsys bench --streams`: what thousands of open streams cost, how soon a change has reached them all, and how soon it
- * is seen at each of two APIs. On a private stack of its own. Flags: --streams --changes --visible --patience
+ * is seen at each of two APIs. On a private stack of its own. A missed target is exit code 1. Flags: --streams --changes --visible --patience
  * --only fanout|visibility.
  */
 import { LocalFault } from '@ironsys/local'
@@ -9,8 +9,9 @@ import { startBenchStack } from './bench/stack.ts'
 import { readStreamsConfig, type StreamsConfig } from './config.ts'
 import { LoadTestFault, runMain } from './faults.ts'
 import { type Bench, measureFanout } from './streams/fanout.ts'
-import { caveats, fanoutTable, visibilityTable } from './streams/report.ts'
+import { caveats, fanoutTable, fanoutTargets, visibilityTable, visibilityTargets } from './streams/report.ts'
 import { measureVisibility } from './streams/visibility.ts'
+import { allReached, targetSummary } from './targets.ts'
 
 /** All clients have the address of this machine. */
 const settings = { STREAMS_PER_CALLER: '0', STREAMS_MAX: '20000' }
@@ -41,7 +42,12 @@ async function streams(config: StreamsConfig, signal: AbortSignal): Promise<bool
     if (visibility !== null) say(`${visibilityTable(visibility)}\n`)
     say(caveatText(caveats))
     say(`kept in ${await keepResults('streams', { config, fanout, visibility }, caveats)}`)
-    return true
+    const targets = [
+      ...(fanout === null ? [] : fanoutTargets(fanout)),
+      ...(visibility === null ? [] : visibilityTargets(visibility)),
+    ]
+    say(`\n${targetSummary(targets)}`)
+    return allReached(targets)
   } finally {
     await stack.stop()
   }

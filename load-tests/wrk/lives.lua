@@ -1,5 +1,7 @@
 -- Reservations of one slot, each from the beginning to its confirmation. Arguments: slot id, a tag that no other run has,
 -- and `at-once` or `held`: held ones are confirmed by a second request as soon as they are answered.
+dofile(debug.getinfo(1, 'S').source:match('@(.*/)') .. 'result.lua')
+
 local threads = 0
 
 function setup(thread)
@@ -40,14 +42,4 @@ function response(status, headers, body)
     last = last + 1
     ids[last] = id
   end
-end
-
--- One line of JSON at the end, for load-tests/src/bench/wrk.ts.
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format(
-    'RESULT {"requests":%d,"bytes":%.0f,"duration_us":%d,"p50_us":%d,"p99_us":%d,"max_us":%d,' ..
-    '"status_errors":%d,"socket_errors":%d,"timeouts":%d}\n',
-    summary.requests, summary.bytes, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
-    errors.status, errors.connect + errors.read + errors.write, errors.timeout))
 end

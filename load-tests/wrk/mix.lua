@@ -1,6 +1,8 @@
 -- What a busy site asks: slots by Zipf's law (the k-th most wanted is asked for k times less often than the first), most
 -- requests a GET of one, the rest a reservation of it. Arguments: a file with a slot id in each line, the most wanted first, a
 -- tag that no other run has, and the share of reservations in percent. Every thread has its own seed, the same in each run.
+dofile(debug.getinfo(1, 'S').source:match('@(.*/)') .. 'result.lua')
+
 local threads = 0
 
 function setup(thread)
@@ -38,14 +40,4 @@ function request()
   local body = '{"slot_id":"' .. id .. '","user_id":"' .. tag .. count .. '"}'
   return 'POST /reservations HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ' ..
     #body .. '\r\n\r\n' .. body
-end
-
--- One line of JSON at the end, for load-tests/src/bench/wrk.ts.
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format(
-    'RESULT {"requests":%d,"bytes":%.0f,"duration_us":%d,"p50_us":%d,"p99_us":%d,"max_us":%d,' ..
-    '"status_errors":%d,"socket_errors":%d,"timeouts":%d}\n',
-    summary.requests, summary.bytes, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
-    errors.status, errors.connect + errors.read + errors.write, errors.timeout))
 end

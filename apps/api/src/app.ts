@@ -1,12 +1,14 @@
 /** The public HTTP server, apart from what it stands on: buildApp(deps, options) listens to nothing. */
 import { isUtf8 } from 'node:buffer'
 import { setMaxListeners } from 'node:events'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import { bookingRoutes } from './bookings.ts'
 import { clientErrorAnswer } from './client-errors.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { docsRoutes } from './docs.ts'
 import { answerFailures, malformed, problemOfError } from './failures.ts'
+import { createFastPath } from './fast-path.ts'
 import { healthRoutes } from './health.ts'
 import { listingRoutes } from './listings.ts'
 import { createMethods } from './methods.ts'
@@ -16,6 +18,7 @@ import { reservationRoutes } from './reservations.ts'
 import { createObserve, UNROUTED } from './route.ts'
 import { slotStreamRoutes } from './slot-streams.ts'
 import { slotRoutes } from './slots.ts'
+import { NOSNIFF } from './snapshot-answer.ts'
 import { createFindStatus } from './status.ts'
 import { isWebSocketRequest } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
@@ -23,6 +26,8 @@ import { validatorCompiler } from './validation.ts'
 export const serverLimits = {
   /** Metadata of 4 KiB, however it is escaped, fits. A batch has its own limit. */
   bodyBytes: 64 * 1024,
+  /** Of the request line and all headers. */
+  headBytes: 16 * 1024,
   pathPartCharacters: 500,
   headersTimeoutMs: 10_000,
   /** The whole request must have arrived by then. */
@@ -34,16 +39,20 @@ export const serverLimits = {
 export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   // Every client that waits listens to it.
   setMaxListeners(0, deps.closing)
+  const context = { deps, options }
+  const requestIds = createRequestIds(options.instanceId)
+  const answersFast = createFastPath(context, requestIds)
   const app = fastify({
     logger: false,
+    serverFactory: (route) =>
+      createBareServer((request, response) => {
+        if (!answersFast(request, response)) route(request, response)
+      }),
     bodyLimit: serverLimits.bodyBytes,
-    requestTimeout: serverLimits.requestTimeoutMs,
-    keepAliveTimeout: serverLimits.keepAliveTimeoutMs,
-    http: { headersTimeout: serverLimits.headersTimeoutMs, shouldUpgradeCallback: isWebSocketRequest },
     routerOptions: { maxParamLength: serverLimits.pathPartCharacters },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    genReqId: createRequestIds(options.instanceId),
+    genReqId: requestIds,
     // While closing, requests on open connections are still answered, and then told to close.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -54,13 +63,12 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   app.setValidatorCompiler(validatorCompiler)
   acceptOnlyJson(app)
   const methods = createMethods(app)
-  const context = { deps, options }
 
   const { tracing } = deps
   app.decorateRequest('span', null)
   app.addHook('onRequest', (request, reply, done) => {
     if (tracing !== null) request.span = tracing.start(request.method, request.raw.headers)
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    reply.header('x-request-id', request.id).header('x-content-type-options', NOSNIFF)
     // Its client opens the next one elsewhere.
     if (deps.health.draining()) reply.header('connection', 'close')
     done()
@@ -87,6 +95,20 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   healthRoutes(app, context)
   docsRoutes(app)
   return app
+}
+
+function createBareServer(answer: RequestListener): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: serverLimits.headBytes,
+      headersTimeout: serverLimits.headersTimeoutMs,
+      shouldUpgradeCallback: isWebSocketRequest,
+    },
+    answer,
+  )
+  server.requestTimeout = serverLimits.requestTimeoutMs
+  server.keepAliveTimeout = serverLimits.keepAliveTimeoutMs
+  return server
 }
 
 /** Where no body is needed, clients that name a content type and send nothing with it are understood. */

@@ -31,6 +31,10 @@ test('what is not HTTP gets a problem document and is closed', async () => {
   expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
   expect(answer).toContain('application/problem+json')
   expect(answer).toContain('"code":"bad-request"')
+  const large = await raw(port, `GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(17_000)}\r\n\r\n`)
+  expect(large).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/)
+  expect(large).toContain('"code":"headers-too-large"')
+  for (const each of [answer, large]) expect(each).toContain('cache-control: private, no-store\r\n')
 })
 
 test('closing answers who waits with what is known, and says goodbye to kept connections', async () => {

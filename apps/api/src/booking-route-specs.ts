@@ -9,7 +9,17 @@ import {
   confirmBookingRequestSchema,
   reservationQuerySchema,
 } from '@ironsys/contracts'
-import { acceptedCommand, commandHeaders, commandProblems, type RouteSpec } from './route-spec.ts'
+import {
+  acceptedCommand,
+  cancelAnswers,
+  commandAnswer,
+  commandHeaders,
+  commandProblems,
+  makingAnswers,
+  makingProblems,
+  type RouteSpec,
+  statusProblems,
+} from './route-spec.ts'
 
 export const bookingRouteSpecs = {
   book: {
@@ -21,24 +31,10 @@ export const bookingRouteSpecs = {
     body: bookRequestSchema,
     headers: commandHeaders,
     answers: {
-      200: {
-        description:
-          'A repeat of a request whose booking was cancelled or has expired since (with `Prefer: wait`).',
-        schema: bookingDocumentSchema,
-      },
-      201: { description: 'Confirmed or held (with `Prefer: wait`).', schema: bookingDocumentSchema },
-      202: { description: 'Durable in the log; not decided yet.', schema: acceptedBookingSchema },
+      ...makingAnswers('booking', bookingDocumentSchema),
+      202: commandAnswer('Durable in the log; not decided yet.', acceptedBookingSchema),
     },
-    problems: [
-      ...commandProblems,
-      'sold-out',
-      'limit-exceeded',
-      'slot-not-found',
-      'slot-closed',
-      'sales-not-open',
-      'booking-timed-out',
-      'idempotency-key-reused',
-    ],
+    problems: [...makingProblems, 'booking-timed-out'],
   },
   getBooking: {
     method: 'GET',
@@ -50,13 +46,7 @@ export const bookingRouteSpecs = {
     query: reservationQuerySchema,
     headers: [],
     answers: { 200: { description: 'What is known of it.', schema: bookingAnswerSchema } },
-    problems: [
-      'not-decided-or-unknown',
-      'booking-not-found',
-      'idempotency-key-reused',
-      'invalid-cursor',
-      'reads-unavailable',
-    ],
+    problems: statusProblems('booking-not-found'),
   },
   confirmBooking: {
     method: 'POST',
@@ -69,7 +59,7 @@ export const bookingRouteSpecs = {
     bodyOptional: true,
     headers: commandHeaders,
     answers: {
-      200: { description: 'Confirmed (with `Prefer: wait`).', schema: bookingDocumentSchema },
+      200: commandAnswer('Confirmed (with `Prefer: wait`).', bookingDocumentSchema),
       202: acceptedCommand,
     },
     problems: [...commandProblems, 'booking-not-found', 'not-confirmable', 'hold-expired'],
@@ -83,10 +73,7 @@ export const bookingRouteSpecs = {
     params: bookingParamsSchema,
     query: cancelQuerySchema,
     headers: commandHeaders,
-    answers: {
-      200: { description: 'Cancelled (with `Prefer: wait`).', schema: bookingDocumentSchema },
-      202: acceptedCommand,
-    },
+    answers: cancelAnswers(bookingDocumentSchema),
     problems: [...commandProblems, 'booking-not-found', 'not-cancellable'],
   },
 } as const satisfies Record<string, RouteSpec>

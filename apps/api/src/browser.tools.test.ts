@@ -65,8 +65,8 @@ describe('shows', () => {
     await page.goto(`${api.url}/docs`)
     await page.getByText('Create a slot').first().waitFor(deadline)
     const shown = await page.locator('.opblock').count()
-    const { body } = await client.call('GET', '/openapi.json')
-    const described = Object.values<object>(body.paths).flatMap((path) => Object.keys(path))
+    const { body } = await client.call<{ paths: Record<string, object> }>('GET', '/openapi.json')
+    const described = Object.values(body.paths).flatMap((path) => Object.keys(path))
     expect(shown).toBe(described.length)
     expect([foreign, complaints]).toEqual([[], []])
     // Its policy is there, though nothing needs it.

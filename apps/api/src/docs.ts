@@ -1,10 +1,12 @@
 /**
- * The API's description and two pages that show it, from files of this machine alone. The pages' policy forbids them to
- * ask any other host for anything, so that nothing of a reader is reported anywhere.
+ * The API's description, two pages that show it, and what each problem means, from files of this machine alone. The pages'
+ * policy forbids them to ask any other host for anything, so that nothing of a reader is reported anywhere.
  */
 import { createReadStream } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { acceptedType } from './accept.ts'
+import { isProblemCode, type ProblemCode, problemTable } from './errors.ts'
 import { openApiDocument } from './openapi.ts'
 import { ProblemError } from './problem.ts'
 
@@ -15,6 +17,7 @@ interface Asset {
   readonly type: string
 }
 
+const JSON_TYPE = 'application/json'
 const SCRIPT = 'text/javascript; charset=utf-8'
 
 /** Every file that is served; nothing else of a package can be reached. */
@@ -67,7 +70,7 @@ img[src*="//cdn."] { display: none; }
 export function docsRoutes(app: FastifyInstance): void {
   const description = JSON.stringify(openApiDocument())
   app.get('/openapi.json', (_request, reply) =>
-    send(reply, 'application/json; charset=utf-8', 'public, max-age=60', description),
+    send(reply, `${JSON_TYPE}; charset=utf-8`, 'public, max-age=60', description),
   )
   app.get('/docs', (_request, reply) => sendPage(reply, referencePage))
   app.get('/redoc', (_request, reply) => sendPage(reply, redocPage))
@@ -79,6 +82,35 @@ export function docsRoutes(app: FastifyInstance): void {
     if (asset === undefined) throw new ProblemError({ code: 'not-found' })
     return send(reply, asset.type, 'public, max-age=3600', createReadStream(require.resolve(asset.file)))
   })
+  problemRoutes(app)
+}
+
+/** What a problem's `type` leads to. */
+function problemRoutes(app: FastifyInstance): void {
+  app.get<{ Params: { code: string } }>('/problems/:code', (request, reply) => {
+    const { code } = request.params
+    if (!isProblemCode(code)) throw new ProblemError({ code: 'not-found' })
+    const { status, title, when } = problemTable[code]
+    reply.header('vary', 'accept')
+    if (acceptedType(request.headers.accept, [JSON_TYPE, 'text/html']) === 'text/html') {
+      return sendPage(reply, problemPage(code))
+    }
+    const document = { type: `/problems/${code}`, title, status, code, when }
+    return send(reply, `${JSON_TYPE}; charset=utf-8`, 'public, max-age=3600', JSON.stringify(document))
+  })
+}
+
+/** Nothing in the table has to be escaped. */
+function problemPage(code: ProblemCode): string {
+  const { status, title, when } = problemTable[code]
+  return `${head}
+</head>
+<body>
+<h1>${title}</h1>
+<p>${status} <code>${code}</code>: ${when}</p>
+</body>
+</html>
+`
 }
 
 function sendPage(reply: FastifyReply, page: string): FastifyReply {

@@ -69,6 +69,11 @@ const requestProblems = {
     title: 'One caller has too many streams',
     when: 'Close one of them, or read the slot with GET.',
   },
+  'headers-too-large': {
+    status: 431,
+    title: 'The headers are too large',
+    when: 'The request line and the headers together are more than 16 KiB.',
+  },
 } as const satisfies Record<string, ProblemSpec>
 
 const rejectionProblems: Readonly<Record<RejectionCode, ProblemSpec>> = {
@@ -233,4 +238,8 @@ export const problemTable: Readonly<Record<ProblemCode, ProblemSpec>> = {
   ...rejectionProblems,
   ...stateProblems,
   ...operationsProblems,
+}
+
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(problemTable, text)
 }

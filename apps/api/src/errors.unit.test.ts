@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { rejectionCodes } from '@ironsys/contracts'
 import { expect, test } from 'vitest'
 import { problemTable } from './errors.ts'
+import { createMemoryClient } from './memory-client.ts'
+import { createMemoryWorld } from './memory-world.ts'
 import { problemDocument } from './problem.ts'
 import { problemsOf, routeList } from './routes.ts'
 
@@ -47,4 +49,22 @@ test('a document has the members of RFC 9457 and no others that are empty', () =
     request_id: 'r1',
     id: 'x',
   })
+})
+
+test('the type of each problem leads to what it means, for programs and for people', async () => {
+  const world = createMemoryWorld()
+  const client = createMemoryClient(world)
+  for (const [code, { status, title, when }] of Object.entries(problemTable)) {
+    const { type } = problemDocument({ code: code as keyof typeof problemTable })
+    const { body } = await client.call('GET', type)
+    expect(body).toEqual({ type, title, status, code, when })
+    const page = await client.call('GET', type, undefined, { accept: 'text/html,*/*;q=0.8' })
+    expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
+    for (const part of [`<h1>${title}</h1>`, `${status}`, code, when]) expect(page.text).toContain(part)
+    // Nothing of the table has to be escaped.
+    expect(title + when).not.toMatch(/[<>&]/)
+  }
+  for (const code of ['constructor', 'sold-outs', 'sold-out/x'])
+    expect(await client.tell('GET', `/problems/${code}`)).toBe('404 not-found')
+  await world.app.close()
 })

@@ -12,6 +12,7 @@ import { acceptedType } from './accept.ts'
 import { sendPrivate } from './commands.ts'
 import { csvOf } from './csv.ts'
 import type { ApiDeps, SlotReservationsFilter } from './deps.ts'
+import { bodyOfUnknownLength } from './no-body.ts'
 import {
   decodeIdPosition,
   decodeTimePosition,
@@ -96,7 +97,7 @@ async function exportSlot(
     .header('content-type', 'text/csv; charset=utf-8; header=present')
     .header('content-disposition', `attachment; filename="reservations-${params.id}.csv"`)
     .header('cache-control', 'private, no-store')
-  if (method === 'HEAD') return reply.send('')
+  if (method === 'HEAD') return reply.send(bodyOfUnknownLength())
   return reply.send(csvOf(first, (after) => slotPage(deps, { ...filter, after }), deps.closing))
 }
 

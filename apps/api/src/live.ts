@@ -21,6 +21,7 @@ import type { Config } from './config.ts'
 import type { ReservationReads } from './deps.ts'
 import { cacheObserver, replyObserver } from './metric-observers.ts'
 import { createProgressView, type ProgressView } from './progress.ts'
+import { steadyNowMs } from './times.ts'
 import { createWaiting, type Waiting } from './waiting.ts'
 
 export interface Live {
@@ -52,15 +53,13 @@ export async function connectLive({
   metrics,
   logger,
 }: LiveDeps): Promise<Live> {
-  // Ages and windows: a clock that is set back must not stop them.
-  const nowMs = () => performance.timeOrigin + performance.now()
   const slots = createSnapshotCache<SlotDocument>({
     redis,
     redisKey: redisNames.slot,
     load: reads.slot,
     parse: readSlotDocument,
     toBody: (document) => JSON.stringify({ ...document, from_cache: true, stale: false }),
-    nowMs,
+    nowMs: steadyNowMs,
     observe: cacheObserver(metrics),
     options: snapshotCacheOptions(config),
   })
@@ -68,7 +67,7 @@ export async function connectLive({
     topics: commandTopics,
     partitions: config.PARTITIONS,
     read: reads.progress,
-    nowMs,
+    nowMs: steadyNowMs,
   })
   const waiting = createWaiting(instanceId, replyObserver(metrics))
   const arrivals = createArrivals()

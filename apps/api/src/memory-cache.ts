@@ -35,7 +35,10 @@ export function createMemoryCache(store: MemoryStore): MemoryCache {
         for (const changed of ofKey) changed(read)
       }
     },
-    drop: (key) => void held.delete(key),
+    dropMissing(key) {
+      const read = held.get(key)
+      if (read !== undefined && 'missing' in read) held.delete(key)
+    },
     setLive: () => undefined,
     size: () => held.size,
   }

@@ -8,6 +8,7 @@ import { buildApp } from './app.ts'
 import { createArrivals } from './arrivals.ts'
 import { createCursorCipher } from './cursor.ts'
 import type { ApiDeps, DependencyName, DependencyState } from './deps.ts'
+import { undocumentedIn } from './documented.fixture.ts'
 import { createIdentity } from './identity.ts'
 import { createMemoryCache, type MemoryCache } from './memory-cache.ts'
 import type { MemoryRecord } from './memory-domain.ts'
@@ -34,7 +35,7 @@ interface Controls {
   eager: boolean
   /** How often the store was asked. */
   reads: number
-  /** Problems that were answered by a route that does not list them: the app's close fails when there are any. */
+  /** What was answered that neither the route's table nor OpenAPI says: the app's close fails when there is anything. */
   readonly undocumented: Set<string>
 }
 
@@ -72,7 +73,7 @@ export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
   const controls = createControls()
   const deps = createDeps(controls, store, cache, arrivals, options, () => world.decideAll())
   const app = buildApp(deps, { partitions: PARTITIONS, instanceId: 'test', slowRequestMs: 1000, logOneOf: 0 })
-  watchProblems(app, controls.undocumented)
+  watchAnswers(app, controls.undocumented)
   const { progress, waiting } = deps
   let live = false
   const world: MemoryWorld = Object.assign(controls, {
@@ -108,17 +109,22 @@ export function createMemoryWorld(options: MemoryOptions = {}): MemoryWorld {
   return world
 }
 
-function watchProblems(app: FastifyInstance, undocumented: Set<string>): void {
-  app.addHook('onSend', async ({ is404, routeOptions }, reply, payload) => {
-    const method = routeOptions.method === 'HEAD' ? 'GET' : routeOptions.method
-    const route = routeList.find((each) => each.url === routeOptions.url && each.method === method)
-    const isProblem = reply.getHeader('content-type') === problemContentType
-    if (is404 || route === undefined || !isProblem || typeof payload !== 'string') return
+function watchAnswers(app: FastifyInstance, undocumented: Set<string>): void {
+  app.addHook('onSend', async ({ is404, method: asked, routeOptions }, reply, payload) => {
+    const { url = '' } = routeOptions
+    if (is404) return
+    const note = (what: string) => undocumented.add(`${asked} ${url}: ${what}`)
+    const headers = reply.getHeaders()
+    undocumentedIn({ method: asked, url, status: reply.statusCode, headers }).forEach(note)
+    const method = asked === 'HEAD' ? 'GET' : asked
+    const route = routeList.find((each) => each.url === url && each.method === method)
+    const isProblem = headers['content-type'] === problemContentType
+    if (route === undefined || !isProblem || typeof payload !== 'string') return
     const { code } = JSON.parse(payload)
-    if (!problemsOf(route).includes(code)) undocumented.add(`${method} ${routeOptions.url}: ${code}`)
+    if (!problemsOf(route).includes(code)) note(code)
   })
   app.addHook('onClose', async () => {
-    if (undocumented.size > 0) throw new Error(`undocumented problems: ${[...undocumented].join(', ')}`)
+    if (undocumented.size > 0) throw new Error(`undocumented answers: ${[...undocumented].join(', ')}`)
   })
 }
 

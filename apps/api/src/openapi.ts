@@ -24,6 +24,7 @@ import {
   updateSlotRequestSchema,
 } from '@ironsys/contracts'
 import { z } from 'zod'
+import { type AnswerHeader, answerHeaders, answersTo, everyAnswer, problemHeaders } from './answer-headers.ts'
 import { type ProblemCode, problemTable } from './errors.ts'
 import type { RequestHeader, RouteAnswer, RouteSpec } from './route-spec.ts'
 import { problemsOf, routeList } from './routes.ts'
@@ -100,6 +101,7 @@ export function openApiDocument(): Json {
     paths: pathsOf(routeList),
     components: {
       schemas: { ...componentSchemas(requestNames, 'input'), ...componentSchemas(answerNames, 'output') },
+      headers: answerHeaders,
     },
   }
 }
@@ -142,16 +144,26 @@ function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'):
   })
 }
 
+/** No status is both an answer of the table and a problem. */
 function responsesOf(route: RouteSpec): Json {
+  const told = route.headers.flatMap((name) => answersTo[name] ?? [])
   const responses: Record<string, Json> = {}
-  for (const [status, answer] of Object.entries(route.answers)) responses[status] = answerResponse(answer)
+  for (const [status, answer] of Object.entries(route.answers)) {
+    const common = status === '101' ? [] : [...everyAnswer, ...told]
+    const headers = headersOf([...common, ...(answer.headers ?? [])])
+    responses[status] = { ...answerResponse(answer), headers }
+  }
   const byStatus = Map.groupBy(problemsOf(route), (code) => problemTable[code].status)
   for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
-    const problem = problemResponse(codes)
-    const answer = responses[status]
-    responses[status] = answer === undefined ? problem : { ...problem, ...answer }
+    const own = codes.flatMap((code) => problemHeaders[code] ?? [])
+    responses[status] = { ...problemResponse(codes), headers: headersOf([...everyAnswer, ...told, ...own]) }
   }
   return responses
+}
+
+function headersOf(names: readonly AnswerHeader[]): Json {
+  const sorted = [...new Set(names)].sort()
+  return Object.fromEntries(sorted.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 }
 
 function answerResponse({ description, schema, otherType, onlyType }: RouteAnswer): Json {

@@ -41,6 +41,9 @@ test('every route is there, with all the statuses it may answer', () => {
       ...problemsOf(route).map((code) => problemTable[code].status),
     ]
     expect(Object.keys(operation?.responses ?? {}).sort()).toEqual([...new Set(statuses.map(String))].sort())
+    // What a problem says would hide what an answer says, or the other way round.
+    for (const code of problemsOf(route))
+      expect(route.answers).not.toHaveProperty(`${problemTable[code].status}`)
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
     const described =
       operation?.parameters?.filter((each) => each.in === 'path').map(({ name }) => name) ?? []

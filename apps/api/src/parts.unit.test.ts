@@ -5,9 +5,19 @@ import { healthDocument } from './health.ts'
 import { bodyHash, createIdentity } from './identity.ts'
 import { waitSecondsOf } from './prefer.ts'
 import { createProgressView, progressLimits } from './progress.ts'
+import { steadyNowMs } from './times.ts'
 import { createWaiting, waitingLimits } from './waiting.ts'
 
 const SLOT = '11111111-2222-4333-8444-555555555555'
+
+test('the steady clock tells Unix time in whole milliseconds and does not follow a clock that is set', () => {
+  const before = steadyNowMs()
+  expect(Number.isSafeInteger(before)).toBe(true)
+  expect(Math.abs(before - Date.now())).toBeLessThan(3_600_000)
+  vi.useFakeTimers({ toFake: ['Date'], now: 1000 })
+  expect(steadyNowMs()).toBeGreaterThanOrEqual(before)
+  vi.useRealTimers()
+})
 
 test.each([
   [undefined, null],

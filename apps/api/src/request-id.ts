@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http'
 
 const safeId = /^[\w.:~+/=-]{1,128}$/
 
-export function createRequestIds(instanceId: string): (request: Pick<IncomingMessage, 'headers'>) => string {
+export type RequestIds = (request: Pick<IncomingMessage, 'headers'>) => string
+
+export function createRequestIds(instanceId: string): RequestIds {
   let count = 0
   return ({ headers }) => {
     const given = headers['x-request-id']

@@ -17,7 +17,16 @@ import {
   userReservationsQuerySchema,
 } from '@ironsys/contracts'
 import { z } from 'zod'
-import { acceptedCommand, commandHeaders, commandProblems, type RouteSpec } from './route-spec.ts'
+import {
+  cancelAnswers,
+  commandAnswer,
+  commandHeaders,
+  commandProblems,
+  makingAnswers,
+  makingProblems,
+  type RouteSpec,
+  statusProblems,
+} from './route-spec.ts'
 
 /** A batch of 1000 with 4 KiB of metadata each, and room for escapes. */
 const BATCH_BODY_BYTES = 6 * 1024 * 1024
@@ -35,26 +44,13 @@ export const reservationRouteSpecs = {
     body: reserveRequestSchema,
     headers: commandHeaders,
     answers: {
-      200: {
-        description:
-          'A repeat of a request whose reservation was cancelled or has expired since (with `Prefer: wait`).',
-        schema: reservationDocumentSchema,
-      },
-      201: { description: 'Confirmed or held (with `Prefer: wait`).', schema: reservationDocumentSchema },
-      202: {
-        description: 'Durable in the log and not decided yet; or (with `Prefer: wait`) on the waitlist.',
-        schema: reserveAcceptedSchema,
-      },
+      ...makingAnswers('reservation', reservationDocumentSchema),
+      202: commandAnswer(
+        'Durable in the log and not decided yet; or (with `Prefer: wait`) on the waitlist.',
+        reserveAcceptedSchema,
+      ),
     },
-    problems: [
-      ...commandProblems,
-      'sold-out',
-      'limit-exceeded',
-      'slot-not-found',
-      'slot-closed',
-      'sales-not-open',
-      'idempotency-key-reused',
-    ],
+    problems: makingProblems,
   },
   reserveBatch: {
     method: 'POST',
@@ -79,13 +75,7 @@ export const reservationRouteSpecs = {
     query: reservationQuerySchema,
     headers: [],
     answers: { 200: { description: 'What is known of it.', schema: reservationAnswerSchema } },
-    problems: [
-      'not-decided-or-unknown',
-      'reservation-not-found',
-      'idempotency-key-reused',
-      'invalid-cursor',
-      'reads-unavailable',
-    ],
+    problems: statusProblems('reservation-not-found'),
   },
   confirmReservation: {
     method: 'POST',
@@ -98,15 +88,14 @@ export const reservationRouteSpecs = {
     bodyOptional: true,
     headers: commandHeaders,
     answers: {
-      200: {
-        description: 'Confirmed; or held anew, with `late: waitlist` (with `Prefer: wait`).',
-        schema: reservationDocumentSchema,
-      },
-      202: {
-        description:
-          'Durable in the log and not decided yet; or (with `Prefer: wait`) too late, and on the waitlist.',
-        schema: changeAcceptedSchema,
-      },
+      200: commandAnswer(
+        'Confirmed; or held anew, with `late: waitlist` (with `Prefer: wait`).',
+        reservationDocumentSchema,
+      ),
+      202: commandAnswer(
+        'Durable in the log and not decided yet; or (with `Prefer: wait`) too late, and on the waitlist.',
+        changeAcceptedSchema,
+      ),
     },
     problems: [
       ...commandProblems,
@@ -127,10 +116,7 @@ export const reservationRouteSpecs = {
     params: reservationParamsSchema,
     query: cancelQuerySchema,
     headers: commandHeaders,
-    answers: {
-      200: { description: 'Cancelled (with `Prefer: wait`).', schema: reservationDocumentSchema },
-      202: acceptedCommand,
-    },
+    answers: cancelAnswers(reservationDocumentSchema),
     problems: [...commandProblems, 'reservation-not-found', 'not-cancellable', 'part-of-booking'],
   },
   listUserReservations: {

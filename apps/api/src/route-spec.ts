@@ -1,6 +1,7 @@
 /** What the table of routes says of a route, and what routes have in common. */
 import { acceptedCommandSchema } from '@ironsys/contracts'
 import type { z } from 'zod'
+import type { AnswerHeader } from './answer-headers.ts'
 import type { ProblemCode } from './errors.ts'
 
 export interface RouteAnswer {
@@ -10,6 +11,8 @@ export interface RouteAnswer {
   readonly otherType?: string
   /** Its type, where it is not JSON. */
   readonly onlyType?: string
+  /** Beyond those that all answers have, and those that answer a request header. */
+  readonly headers?: readonly AnswerHeader[]
 }
 
 export interface RouteSpec {
@@ -39,7 +42,45 @@ export type RequestHeader = 'Idempotency-Key' | 'Prefer' | 'If-None-Match' | 'Ac
 export const commandProblems = ['overloaded', 'log-unavailable', 'outcome-unknown'] as const
 export const commandHeaders = ['Idempotency-Key', 'Prefer'] as const
 
-export const acceptedCommand: RouteAnswer = {
-  description: 'Durable in the log; not decided yet.',
-  schema: acceptedCommandSchema,
+/** The answer to a command: `description` of what the schema shows. */
+export function commandAnswer(description: string, schema: z.ZodType) {
+  return { description, schema, headers: ['Location'] } as const satisfies RouteAnswer
+}
+
+export const acceptedCommand = commandAnswer('Durable in the log; not decided yet.', acceptedCommandSchema)
+
+/** What reserving one slot and booking several have in common, made by a request: `noun` is what. */
+export function makingAnswers(noun: 'reservation' | 'booking', schema: z.ZodType) {
+  return {
+    200: commandAnswer(
+      `A repeat of a request whose ${noun} was cancelled or has expired since (with \`Prefer: wait\`).`,
+      schema,
+    ),
+    201: commandAnswer('Confirmed or held (with `Prefer: wait`).', schema),
+  } as const
+}
+
+export const makingProblems = [
+  ...commandProblems,
+  'sold-out',
+  'limit-exceeded',
+  'slot-not-found',
+  'slot-closed',
+  'sales-not-open',
+  'idempotency-key-reused',
+] as const
+
+/** Of GET, for what is made by a command and known by its cursor. */
+export function statusProblems(notFound: 'reservation-not-found' | 'booking-not-found') {
+  return [
+    'not-decided-or-unknown',
+    notFound,
+    'idempotency-key-reused',
+    'invalid-cursor',
+    'reads-unavailable',
+  ] as const
+}
+
+export function cancelAnswers(schema: z.ZodType) {
+  return { 200: commandAnswer('Cancelled (with `Prefer: wait`).', schema), 202: acceptedCommand } as const
 }

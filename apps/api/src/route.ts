@@ -1,4 +1,5 @@
 /** What a route of the table is registered with: its schemas, its limits, and what is counted and logged of each answer. */
+import type { IncomingMessage } from 'node:http'
 import { type CounterCell, type RequestSpan, traceIdOf } from '@ironsys/telemetry'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps, ApiOptions } from './deps.ts'
@@ -18,7 +19,9 @@ declare module 'fastify' {
 /** What requests that no route fits are counted under. */
 export const UNROUTED = 'none'
 
-export type Observe = (request: FastifyRequest, reply: FastifyReply) => void
+/** An answered request, as far as it is counted, traced and logged. */
+export type Seen = Pick<FastifyRequest, 'id' | 'span' | 'raw'>
+export type Observe = (request: Seen, reply: Pick<FastifyReply, 'statusCode' | 'elapsedTime'>) => void
 
 export interface RouteContext {
   readonly deps: ApiDeps
@@ -56,7 +59,7 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
   const { metrics, logger } = deps
   const seconds = metrics.httpSeconds.with({ route })
   const byStatus = new Map<number, CounterCell>()
-  let normal = 0
+  let seen = 0
   return (request, reply) => {
     const status = reply.statusCode
     const elapsedMs = reply.elapsedTime
@@ -68,12 +71,12 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
     }
     cell.inc()
     request.span?.end({ route: route === UNROUTED ? null : route, status, requestId: request.id })
-    const slow = elapsedMs > options.slowRequestMs && !waitsOnPurpose(request)
-    const chosen = options.logOneOf > 0 && ++normal % options.logOneOf === 0
+    const slow = elapsedMs > options.slowRequestMs && !waitsOnPurpose(request.raw)
+    const chosen = options.logOneOf > 0 && ++seen % options.logOneOf === 0
     if (!slow && !chosen && status < 500 && !logger.isLevelEnabled('debug')) return
     const fields = {
       ...identityOf(request),
-      method: request.method,
+      method: request.raw.method,
       route,
       status,
       elapsed_ms: Math.round(elapsedMs),
@@ -86,11 +89,11 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
 }
 
 /** What a line of the log says a request by. */
-export function identityOf({ id, span, raw }: FastifyRequest) {
+export function identityOf({ id, span, raw }: Seen) {
   const traceId = span?.traceId ?? traceIdOf(raw.headers)
   return { request_id: id, ...(traceId !== undefined && { trace_id: traceId }) }
 }
 
-function waitsOnPurpose(request: FastifyRequest): boolean {
-  return request.headers.prefer !== undefined || /[?&](wait|min_version)=/.test(request.url)
+function waitsOnPurpose({ headers, url = '' }: IncomingMessage): boolean {
+  return headers.prefer !== undefined || /[?&](wait|min_version)=/.test(url)
 }

@@ -1,11 +1,14 @@
 /** Every route, declared once: Fastify registers from this table, and OpenAPI is built from it. */
 import { healthSchema } from '@ironsys/contracts'
+import { z } from 'zod'
 import { bookingRouteSpecs } from './booking-route-specs.ts'
 import type { ProblemCode } from './errors.ts'
 import { reservationRouteSpecs } from './reservation-route-specs.ts'
 import type { RouteSpec } from './route-spec.ts'
 import { slotRouteSpecs } from './slot-route-specs.ts'
 import { streamRouteSpecs } from './stream-route-specs.ts'
+
+const liveSchema = z.object({ status: z.literal('up').describe('Nothing else is ever said.') })
 
 const operationRouteSpecs = {
   healthLive: {
@@ -15,7 +18,7 @@ const operationRouteSpecs = {
     tag: 'operations',
     summary: 'Whether the process runs',
     headers: [],
-    answers: { 200: { description: 'It does.' } },
+    answers: { 200: { description: 'It does.', schema: liveSchema } },
     problems: [],
   },
   healthReady: {
@@ -55,11 +58,14 @@ export const routeList: readonly RouteSpec[] = Object.values(routes)
 
 /** Every problem a route may answer, in the order of the table. */
 export function problemsOf(route: RouteSpec): readonly ProblemCode[] {
-  const body: ProblemCode[] = ['malformed-json', 'body-too-large', 'unsupported-media-type']
+  // Of a GET no body is read; of others one is, whether it is wanted or not.
+  const body = ['malformed-json', 'body-too-large', 'unsupported-media-type'] as const
   const checked = route.params ?? route.query ?? route.body ?? (route.headers.length > 0 || undefined)
   return [
     'bad-request',
-    ...(route.body === undefined ? [] : body),
+    'request-timeout',
+    'headers-too-large',
+    ...(route.method === 'GET' ? [] : body),
     ...(checked === undefined ? [] : (['invalid-request'] as const)),
     ...route.problems,
     'internal',

@@ -21,6 +21,7 @@ import { connectLive } from './live.ts'
 import { produceObserver, spanObserver } from './metric-observers.ts'
 import { buildOperations } from './operations.ts'
 import { createSlotStreams } from './slot-streams.ts'
+import { steadyNowMs } from './times.ts'
 
 const READ_CONNECTIONS = 8
 const ADMIN_CONNECTIONS = 2
@@ -98,7 +99,7 @@ async function wire(
     cursors: createCursorCipher(config.cursorKeys, clusterId),
     identity: createIdentity(config.ID_KEY),
     closing: closing.signal,
-    nowMs: () => Date.now(),
+    nowMs: steadyNowMs,
   }
   const app = buildApp(deps, {
     partitions: config.PARTITIONS,

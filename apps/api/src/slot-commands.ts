@@ -31,9 +31,7 @@ export function slotCommandRoutes(app: FastifyInstance, context: RouteContext): 
       const { place, outcome } = await commands.submit(submission, request, reply, (at) =>
         createSlotOutcome(deps, { id, ...content }, at),
       )
-      // What is known to be missing is about to be there.
-      const known = deps.slots.peek(id)
-      if (known === undefined || 'missing' in known) deps.slots.drop(id)
+      deps.slots.dropMissing(id)
       // The id came from the key alone: another body under it is another request with the same key.
       const reused = outcome?.code === 'slot-exists' && request.body.id === undefined
       if (reused) return sendProblem(request, reply, { code: 'idempotency-key-reused', id })

@@ -76,6 +76,24 @@ test('a page is asked for once a second, however many read it at once', async ()
   expect([queries, sources.at(-1)]).toEqual([2, 'store'])
 })
 
+test('a page is as old as its query, however long that took', async () => {
+  const queryMs = 400
+  answer = async () => {
+    nowMs += queryMs
+    return { items: [slot(1)], next: null }
+  }
+  expect(await read(filterOf(1))).toMatchObject({ ageMs: queryMs })
+  nowMs += slotPageLimits.freshMs - queryMs - 1
+  expect(await read(filterOf(1))).toMatchObject({ ageMs: slotPageLimits.freshMs - 1 })
+  expect(queries).toBe(1)
+  nowMs += 1
+  await read(filterOf(1))
+  expect(queries).toBe(2)
+  answer = outage
+  nowMs += slotPageLimits.staleIfErrorMs - queryMs
+  await expect(read(filterOf(1))).rejects.toThrow('terminated')
+})
+
 test('pages of different filters are not mixed up', async () => {
   const after = { startTime: '2026-05-01T10:00:00.000Z', id: idOf(1) }
   const filters: SlotFilter[] = [
@@ -193,6 +211,17 @@ test('the slots kept are bounded: the page that was asked for longest ago is for
   await read(filterOf(pages))
   await read(filterOf(1))
   expect(queries).toBe(pages + 1)
+  await read(filterOf(0))
+  expect(queries).toBe(pages + 2)
+})
+
+test('empty pages are bounded like others', async () => {
+  answer = async () => ({ items: [], next: null })
+  const pages = slotPageLimits.slotsKept
+  for (let n = 0; n < pages; n++) await read(filterOf(n))
+  await read(filterOf(0))
+  expect(queries).toBe(pages)
+  await read(filterOf(pages))
   await read(filterOf(0))
   expect(queries).toBe(pages + 2)
 })

@@ -12,7 +12,13 @@ import {
   slotsQuerySchema,
   updateSlotRequestSchema,
 } from '@ironsys/contracts'
-import { acceptedCommand, commandHeaders, commandProblems, type RouteSpec } from './route-spec.ts'
+import {
+  acceptedCommand,
+  commandAnswer,
+  commandHeaders,
+  commandProblems,
+  type RouteSpec,
+} from './route-spec.ts'
 
 export const slotRouteSpecs = {
   createSlot: {
@@ -24,7 +30,7 @@ export const slotRouteSpecs = {
     body: createSlotRequestSchema,
     headers: commandHeaders,
     answers: {
-      201: { description: 'Created (with `Prefer: wait`).', schema: slotDocumentSchema },
+      201: commandAnswer('Created (with `Prefer: wait`).', slotDocumentSchema),
       202: acceptedCommand,
     },
     problems: [...commandProblems, 'slot-exists', 'idempotency-key-reused'],
@@ -39,7 +45,7 @@ export const slotRouteSpecs = {
     body: updateSlotRequestSchema,
     headers: commandHeaders,
     answers: {
-      200: { description: 'Changed (with `Prefer: wait`).', schema: slotDocumentSchema },
+      200: commandAnswer('Changed (with `Prefer: wait`).', slotDocumentSchema),
       202: acceptedCommand,
     },
     problems: [...commandProblems, 'slot-not-found', 'capacity-in-use', 'idempotency-key-reused'],
@@ -52,7 +58,7 @@ export const slotRouteSpecs = {
     summary: 'Slots by start time, in pages',
     query: slotsQuerySchema,
     headers: [],
-    answers: { 200: { description: 'One page.', schema: slotPageSchema } },
+    answers: { 200: { description: 'One page.', schema: slotPageSchema, headers: ['Age'] } },
     problems: ['invalid-cursor', 'reads-unavailable'],
   },
   getSlot: {
@@ -65,8 +71,15 @@ export const slotRouteSpecs = {
     query: slotQuerySchema,
     headers: ['If-None-Match'],
     answers: {
-      200: { description: 'The snapshot; `Age` says how old it may be.', schema: slotSnapshotSchema },
-      304: { description: 'The version named by `If-None-Match` is the current one.' },
+      200: {
+        description: 'The snapshot; `Age` says how old it may be.',
+        schema: slotSnapshotSchema,
+        headers: ['ETag', 'Age'],
+      },
+      304: {
+        description: 'The version named by `If-None-Match` is the current one.',
+        headers: ['ETag', 'Age'],
+      },
     },
     problems: ['slot-not-found', 'version-not-reached', 'overloaded', 'reads-unavailable'],
   },
@@ -95,6 +108,7 @@ export const slotRouteSpecs = {
         description: 'One page, in the order of ids; or the file, which takes no `limit` and no `cursor`.',
         schema: reservationPageSchema,
         otherType: 'text/csv',
+        headers: ['Content-Disposition'],
       },
     },
     problems: ['slot-not-found', 'invalid-cursor', 'not-acceptable', 'reads-unavailable'],

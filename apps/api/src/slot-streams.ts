@@ -5,6 +5,7 @@ import type { ApiMetrics } from '@ironsys/telemetry'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { acceptedType } from './accept.ts'
 import { streamObserver } from './metric-observers.ts'
+import { bodyOfUnknownLength } from './no-body.ts'
 import { sendProblem } from './problem.ts'
 import { createObserve, type RouteContext, routeOptions } from './route.ts'
 import type { RouteSpec } from './route-spec.ts'
@@ -59,7 +60,7 @@ export function slotStreamRoutes(app: FastifyInstance, context: RouteContext): v
       if (request.method === 'HEAD') {
         const read = await reading(slots.get(request.params.id))
         if ('missing' in read) return sendProblem(request, reply, { code: 'slot-not-found' })
-        return eventStreamHead(reply).send()
+        return eventStreamHead(reply).send(bodyOfUnknownLength())
       }
       const outcome = await openStream(context, request)
       if (outcome.kind !== 'opened') return sendRefusal(request, reply, outcome)

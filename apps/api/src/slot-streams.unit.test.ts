@@ -2,10 +2,12 @@
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { SnapshotUnavailableError } from '@ironsys/cache'
 import { openEvents, openWebSocket, type StreamClient } from '@ironsys/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { undocumentedIn } from './documented.fixture.ts'
 import { createMemoryWorld, type MemoryWorld } from './memory-world.ts'
 import { INCOMING_PER_BEAT } from './stream-wires.ts'
 import { upgradeLimits } from './upgrades.ts'
@@ -62,6 +64,8 @@ test('both forms tell the same: the snapshot as GET answers it, then a change', 
     { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
   ])
   await vi.waitFor(() => expect([versions(sse), versions(ws)]).toEqual([['1.1'], ['1.1']]), deadline)
+  const url = '/slots/:id/events'
+  expect(undocumentedIn({ method: 'GET', url, status: sse.status, headers: sse.headers })).toEqual([])
   expect(sse.retryMs).toBeGreaterThanOrEqual(1000)
   await reserve()
   await vi.waitFor(() => expect(versions(sse)).toEqual(['1.1', '1.2']), deadline)
@@ -105,7 +109,9 @@ describe('before a stream begins', () => {
   test('HEAD tells whether there is one, and opens none', async () => {
     const head = (path: string) => fetch(`${url}${path}`, { method: 'HEAD' })
     const answer = await head(`/slots/${SLOT}/events`)
-    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    const { headers } = answer
+    expect([answer.status, headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    expect(headers.get('content-length')).toBeNull()
     expect((await head(`/slots/${OTHER}/events`)).status).toBe(404)
     expect(world.deps.slotStreams.size()).toBe(0)
   })
@@ -117,9 +123,20 @@ describe('before a stream begins', () => {
     expect(await upgrade(path, { ...good, 'sec-websocket-key': 'short' })).toEqual([400, 'bad-request'])
     expect(await upgrade(`/slots/${OTHER}/ws`, good)).toEqual([404, 'slot-not-found'])
     expect(await upgrade('/nowhere', good)).toEqual([404, 'not-found'])
-    expect(await upgrade(path, { ...good, 'sec-websocket-protocol': 'a,,b' })).toEqual([400, null])
-    expect(await upgrade(path, good)).toEqual([101, null])
+    for (const protocols of [',,', 'a,,b', '', 'a b', 'a, b, a']) {
+      const asked = { ...good, 'sec-websocket-protocol': protocols }
+      expect([protocols, ...(await upgrade(path, asked))]).toEqual([protocols, 400, 'bad-request'])
+    }
+    for (const asked of [good, { ...good, 'sec-websocket-protocol': 'a ,b.2' }]) {
+      expect(await upgrade(path, asked)).toEqual([101, null])
+    }
     await vi.waitFor(() => expect(world.deps.slotStreams.size()).toBe(0), deadline)
+  })
+
+  test('an upgrade in HTTP/1.0 is not heard', async () => {
+    const answer = await exchange([`GET /slots/${SLOT}/ws HTTP/1.0`, ...webSocketLines])
+    expect(answer).toMatch(/^HTTP\/1\.1 426 .*"code":"upgrade-required"/s)
+    expect(world.deps.slotStreams.size()).toBe(0)
   })
 
   test('an upgrade to anything else is not heard: the request is answered as it stands', async () => {
@@ -219,6 +236,8 @@ async function upgrade(path: string, headers: Record<string, string>): Promise<[
       .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
       .digest('base64')
     expect(response.headers['sec-websocket-accept']).toBe(accept)
+    const answer = { method: 'GET', url: '/slots/:id/ws', status: 101, headers: response.headers }
+    expect(undocumentedIn(answer)).toEqual([])
     socket.destroy()
     answered.resolve([response.statusCode ?? 0, null])
   })
@@ -235,6 +254,13 @@ async function upgrade(path: string, headers: Record<string, string>): Promise<[
   asking.on('error', answered.reject)
   asking.end()
   return answered.promise
+}
+
+/** All that is answered until the connection ends. */
+async function exchange(lines: readonly string[]): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.end([...lines, '', ''].join('\r\n'))
+  return text(socket)
 }
 
 function connectionsOf({ app }: MemoryWorld): Promise<number> {

@@ -1,9 +1,10 @@
 /** GET /slots, GET /slots/:id and its audit: what everyone may see. The commands are in slot-commands.ts. */
-import type { SnapshotHit, SnapshotRead } from '@ironsys/cache'
+import type { SnapshotRead } from '@ironsys/cache'
 import type { AuditDocument, SlotDocument, SlotParams, SlotQuery, SlotsQuery } from '@ironsys/contracts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps } from './deps.ts'
 import { pageObserver } from './metric-observers.ts'
+import { bodyOfUnknownLength } from './no-body.ts'
 import { decodeTimePosition, encodeTimePosition } from './page-cursor.ts'
 import { patience } from './prefer.ts'
 import { ProblemError, sendProblem } from './problem.ts'
@@ -11,11 +12,10 @@ import { type RouteContext, routeOptions } from './route.ts'
 import { routes } from './routes.ts'
 import { slotCommandRoutes } from './slot-commands.ts'
 import { createSlotPages } from './slot-pages.ts'
+import { JSON_TYPE, snapshotBody, snapshotHead } from './snapshot-answer.ts'
 import { reading } from './store.ts'
 import { utcTime } from './times.ts'
 
-const JSON_TYPE = 'application/json; charset=utf-8'
-const SNAPSHOT_CACHING = 'public, max-age=0, s-maxage=1, stale-while-revalidate=10'
 const PAGE_ITEMS = 50
 /** How long a `min_version` ahead of us is waited for, and how often the store is asked meanwhile. */
 const VERSION_WAIT_MS = 1000
@@ -81,21 +81,42 @@ async function findSlot(
   if (minVersion === 0) return reading(deps.slots.get(id))
   const untilMs = deps.nowMs() + VERSION_WAIT_MS
   const gone = patience(reply, deps.closing)
-  for (;;) {
-    const read = await reading(deps.slots.get(id, { minVersion }))
+  let last: SnapshotRead<SlotDocument> | null = null
+  for (let leftMs = VERSION_WAIT_MS; leftMs > 0; leftMs = untilMs - deps.nowMs()) {
+    const read = await lookUntilNews(deps, id, minVersion, leftMs)
+    // Told of something newer, or too late.
+    if (read === null) continue
     if ('version' in read && read.version >= minVersion) return read
-    const leftMs = untilMs - deps.nowMs()
-    if (leftMs <= 0 || gone.aborted) {
-      if ('missing' in read) return read
-      // Nobody could look whether it is there.
-      if (read.stale) throw new ProblemError({ code: 'reads-unavailable', retryAfterSeconds: 1 })
-      throw new ProblemError({
-        code: 'version-not-reached',
-        detail: `the slot is at version ${read.version}`,
-      })
-    }
-    // What is not there is announced when it is made: the store is asked once more at the end, and not all the time.
-    await deps.arrivals.next(id, 'missing' in read ? leftMs : Math.min(leftMs, VERSION_CHECK_MS), gone)
+    last = read
+    if (gone.aborted) break
+    // What is not there is announced when it is made: the store is asked once more before the end, and not all the time.
+    const restMs = untilMs - deps.nowMs()
+    const isUnknown = 'missing' in read && restMs > VERSION_CHECK_MS
+    await deps.arrivals.next(
+      id,
+      isUnknown ? restMs - VERSION_CHECK_MS : Math.min(restMs, VERSION_CHECK_MS),
+      gone,
+    )
+  }
+  if (last !== null && 'missing' in last) return last
+  // Nobody could look whether it is there.
+  if (last === null || last.stale) throw new ProblemError({ code: 'reads-unavailable', retryAfterSeconds: 1 })
+  throw new ProblemError({ code: 'version-not-reached', detail: `the slot is at version ${last.version}` })
+}
+
+/** Null when the slot is announced first, or nobody has answered after `leftMs`. */
+async function lookUntilNews(
+  { slots, arrivals }: ApiDeps,
+  id: string,
+  minVersion: number,
+  leftMs: number,
+): Promise<SnapshotRead<SlotDocument> | null> {
+  const looked = new AbortController()
+  try {
+    const news = arrivals.next(id, leftMs, looked.signal).then(() => null)
+    return await Promise.race([reading(slots.get(id, { minVersion })), news])
+  } finally {
+    looked.abort()
   }
 }
 
@@ -105,23 +126,19 @@ function sendSlot(
   read: SnapshotRead<SlotDocument>,
 ): FastifyReply {
   if ('missing' in read) return sendProblem(request, reply, { code: 'slot-not-found' })
-  const opaque = `"${read.epoch}.${read.version}"`
-  reply
-    .header('etag', `W/${opaque}`)
-    .header('age', String(Math.floor(read.ageMs / 1000)))
-    .header('cache-control', SNAPSHOT_CACHING)
+  const { etag, age, caching } = snapshotHead(read)
+  reply.header('etag', etag).header('age', age).header('cache-control', caching)
   const known = request.headers['if-none-match']
-  if (known !== undefined && namesTag(known, opaque)) return reply.code(304).send()
-  return reply.header('content-type', JSON_TYPE).send(read.body ?? slotBody(read))
-}
-
-function slotBody({ document, fromCache, stale }: SnapshotHit<SlotDocument>): string {
-  return JSON.stringify({ ...document, from_cache: fromCache, stale })
+  if (known !== undefined && namesTag(known, etag)) {
+    return reply.code(304).send(request.method === 'HEAD' ? bodyOfUnknownLength() : undefined)
+  }
+  return reply.header('content-type', JSON_TYPE).send(snapshotBody(read))
 }
 
 /** Weak comparison (RFC 9110 §8.8.3.2). */
-function namesTag(header: string, opaque: string): boolean {
-  return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === opaque)
+function namesTag(header: string, etag: string): boolean {
+  const opaque = (tag: string) => tag.trim().replace(/^W\//, '')
+  return header.split(',').some((tag) => tag.trim() === '*' || opaque(tag) === opaque(etag))
 }
 
 function sendPublic(reply: FastifyReply, caching: string, body: string): FastifyReply {

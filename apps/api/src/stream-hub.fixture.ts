@@ -68,8 +68,12 @@ export class FakeWire implements Wire {
     return this.sent.flatMap((text) => Number(/"version":(\d+)/.exec(text)?.[1] ?? []))
   }
 
+  /** What happens while it is written to. */
+  meanwhile: () => void = () => undefined
+
   send = (bytes: Buffer, taken: Taken): void => {
     this.sent.push(bytes.toString())
+    this.meanwhile()
     if (this.isFast) taken()
     else this.#untaken.push(taken)
   }

@@ -11,6 +11,7 @@ import {
   type StreamHub,
   type StreamHubOptions,
 } from './stream-hub.ts'
+import { PUBLISH_EVERY_MS } from './stream-item.ts'
 
 let cache: FakeCache
 let hub: StreamHub
@@ -86,6 +87,22 @@ test('first the snapshot, then changes: at once in quiet times, else ten a secon
   expect(wire.versions.length).toBeGreaterThanOrEqual(11)
   expect(wire.versions.length).toBeLessThanOrEqual(13)
   expect(wire.versions.at(-1)).toBe(1000)
+})
+
+test('everybody is offered a publication before the next one, however long that takes', async () => {
+  const all: FakeWire[] = []
+  for (let n = 0; n < 600; n++) all.push(await connect())
+  const [first] = all
+  if (first === undefined) throw new Error('there is no stream')
+  first.meanwhile = () => {
+    first.meanwhile = () => undefined
+    cache.put('a', seatAt(3))
+    // Longer than a publication must wait for the one before.
+    vi.advanceTimersByTime(PUBLISH_EVERY_MS)
+  }
+  cache.put('a', seatAt(2))
+  await vi.advanceTimersByTimeAsync(PUBLISH_EVERY_MS)
+  for (const wire of all) expect(wire.versions).toEqual([1, 2, 3])
 })
 
 test('older and equal snapshots are not sent; another epoch is newer', async () => {

@@ -20,6 +20,7 @@ export const streamRouteSpecs = {
           'Events without end: `snapshot` with its `id` and, as `data`, what `GET /slots/{id}` answers: first the one that is current, unless the client has it, then the changes, at most ten a second (versions may be left out); `gone` when the slot was removed. Ends when the server shuts down: connect again.',
         schema: slotStreamMessageSchema,
         onlyType: 'text/event-stream',
+        headers: ['X-Accel-Buffering'],
       },
     },
     problems: ['not-acceptable', ...refusals],
@@ -38,6 +39,7 @@ export const streamRouteSpecs = {
         description:
           'Each message of the stream as JSON text. Closed with 1000 after `gone`, with 1001 when the server shuts down: connect again. What the client sends is ignored; more than a few messages, or a large one, closes it (1008, 1009).',
         schema: slotStreamMessageSchema,
+        headers: ['Upgrade', 'Sec-WebSocket-Accept'],
       },
     },
     problems: ['upgrade-required', ...refusals],

@@ -22,10 +22,13 @@ export type UpgradeOf = (request: IncomingMessage) => Upgrade | null
 
 const WEB_SOCKET_PATH = /^[^?]*\/ws(\?|$)/
 
-/** For the HTTP server's options: all other upgrades are ignored, as if nobody had asked for them. */
-export function isWebSocketRequest({ method, url, headers }: IncomingMessage): boolean {
+/**
+ * For the HTTP server's options: all other upgrades are ignored, as if nobody had asked for them; so is one in HTTP/1.0
+ * (RFC 9110 §7.8).
+ */
+export function isWebSocketRequest({ method, url, headers, httpVersion }: IncomingMessage): boolean {
   const isAsked = method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
-  return isAsked && WEB_SOCKET_PATH.test(url ?? '')
+  return isAsked && httpVersion !== '1.0' && WEB_SOCKET_PATH.test(url ?? '')
 }
 
 /** Compression is off: a frame is then the same for all clients, and each needs some hundred kilobytes less. */
@@ -64,11 +67,14 @@ export function routeUpgrades(app: FastifyInstance): UpgradeOf {
   return (request) => upgrades.get(request) ?? null
 }
 
-/** What `ws` would refuse in plain text (RFC 6455 §4.2.1), but for a broken list of subprotocols. */
+/** What `ws` would refuse in plain text (RFC 6455 §4.2.1). */
 function handshakeFault({ headers }: IncomingMessage): string | null {
   if (headers['sec-websocket-version'] !== '13') return 'Sec-WebSocket-Version must be 13'
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
     return 'Sec-WebSocket-Key is missing or is not 16 bytes in base64'
   }
-  return null
+  const protocols = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
+  const areTokens = protocols.every((name) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+  if (areTokens && new Set(protocols).size === protocols.length) return null
+  return 'Sec-WebSocket-Protocol is not a list of different names'
 }

@@ -143,8 +143,9 @@ describe('a redriven command', () => {
     // The next command of the same partition is decided after it.
     expect((await client.reserve(slotId)).status).toBe(201)
     expect(await client.audit(slotId)).toMatchObject({ confirmed: 2, version: 3, balanced: true })
-    const shown = await admin.call('GET', `/admin/dead-letters/${first}`)
-    expect(shown.body.chain.map((letter: { id: number }) => letter.id)).toEqual([first, second])
+    type Shown = { chain: { id: number }[]; value: { text: string } }
+    const shown = await admin.call<Shown>('GET', `/admin/dead-letters/${first}`)
+    expect(shown.body.chain.map(({ id }) => id)).toEqual([first, second])
     expect(shown.body.value.text).toBe(JSON.stringify(command))
   })
 
@@ -276,7 +277,7 @@ describe('the operations port', () => {
   test('refuses in problem documents', async () => {
     const [discarded] = (await admin.call('GET', '/admin/dead-letters?status=discarded')).body.items
     const redrive = (id: unknown) => admin.call('POST', `/admin/dead-letters/${id}/redrive`)
-    expect(await redrive(discarded.id)).toMatchObject({
+    expect(await redrive(discarded?.id)).toMatchObject({
       status: 409,
       body: { code: 'dead-letter-not-open', detail: 'It is discarded', request_id: expect.any(String) },
     })

@@ -220,7 +220,7 @@ describe('a person who has everything that one can have', () => {
       (each) => each.status === 'held' && each.slot_id === slotIds[0],
     )
     const waiting = before.find(({ status }) => status === 'waitlisted')
-    expect((await client.cancel(held.id)).status).toBe(200)
+    expect((await client.cancel(held?.id ?? '')).status).toBe(200)
     const { body } = await client.call('GET', `/reservations/${waiting?.id}`)
     expect(body).toMatchObject({ status: 'held', user_id: pseudonym })
     await isInGoodOrder()

@@ -19,9 +19,12 @@ export function generalHelp(commands: readonly Command[]): string {
       .filter((command) => names.includes(command.name))
       .map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`),
   ])
-  return ['usage: ./ironsys <command> [arguments]', ...lines, '', './ironsys help <command> says more.'].join(
-    '\n',
-  )
+  return [
+    'usage: ./ironsys <command> [arguments]',
+    ...lines,
+    '',
+    './ironsys help <command> says more; so does ./ironsys <command> --help.',
+  ].join('\n')
 }
 
 export function commandHelp(command: Command): string {

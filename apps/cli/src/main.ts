@@ -83,8 +83,16 @@ const commands: readonly Command[] = [
   ],
 ]
 
-/** These hand all their arguments on, `--help` too. */
-const passesArguments = new Set(['psql', 'redis-cli', 'dlq', 'test', 'demo', 'bench'])
+/** These hand `--help` on: to programs that are not ours, and to subcommands. */
+const passesHelp = new Set(['psql', 'redis-cli', 'dlq'])
+
+/** Commands that everybody tries as flags first. */
+const commandFlags: Readonly<Record<string, string>> = {
+  '--help': 'help',
+  '-h': 'help',
+  '--version': 'version',
+  '-v': 'version',
+}
 
 function findCommand(name: string): Command {
   const command = commands.find((each) => each.name === name)
@@ -96,11 +104,10 @@ async function main(args: readonly string[]): Promise<number> {
   const [name = 'help', ...rest] = args
   let command: Command | null = null
   try {
-    command = findCommand(['--help', '-h'].includes(name) ? 'help' : name === '--version' ? 'version' : name)
+    command = findCommand(commandFlags[name] ?? name)
     const environment = processEnvironment()
     const context: Context = { config: readConfig(environment), environment, say }
-    const wantsHelp =
-      !passesArguments.has(command.name) && rest.some((arg) => arg === '--help' || arg === '-h')
+    const wantsHelp = !passesHelp.has(command.name) && rest.some((arg) => arg === '--help' || arg === '-h')
     return await (wantsHelp ? helpCommand.run([command.name], context) : command.run(rest, context))
   } catch (error) {
     return tell(error, command)

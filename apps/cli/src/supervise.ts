@@ -2,22 +2,18 @@
  * The life of `./ironsys up`, in this order: claim the checkout, servers, migrations, topics, apps, example slots,
  * wait, and everything backwards. One of these runs per checkout.
  *
- * An app that crashes is started again. Whatever else happens on the way (a fault, Ctrl-C, the end of a server), what
- * was started is stopped again.
+ * A server or an app that ends by itself is started again. Whatever else happens on the way (a fault, Ctrl-C, one that
+ * ends again and again), what was started is stopped again.
  */
 import {
   claimPidFile,
   folders,
   LocalFault,
   markOf,
-  type RunningProcess,
   removePidFile,
-  runningNames,
-  type Stack,
   stackIsRunning,
   startStack,
   stopStack,
-  tailOf,
 } from '@ironsys/local'
 import { appNames, requireAppPorts, startApp, stopApps } from './apps.ts'
 import { banner } from './banner.ts'
@@ -25,13 +21,9 @@ import type { Context } from './command.ts'
 import { stopLeftovers } from './commands/down.ts'
 import { migrateDatabase } from './commands/migrate.ts'
 import { ensureTopics } from './commands/topics.ts'
+import { keepRunning } from './keep-running.ts'
 import { apiUrl, removeRunningState, supervisorPidPath, writeRunningState } from './running.ts'
 import { seed } from './seed.ts'
-
-const WATCH_EVERY_MS = 1000
-/** An app may be started again this often in that time. */
-const RESTARTS_MAX = 5
-const RESTART_WINDOW_MS = 60_000
 
 /** Resolves to the exit code: 0 when it was asked to stop. */
 export async function supervise(context: Context): Promise<number> {
@@ -74,10 +66,12 @@ async function runUntilStopped(context: Context, signal: AbortSignal): Promise<v
   const { addresses } = stack
   await migrateDatabase(addresses.databaseUrl, say)
   await ensureTopics(addresses.kafkaBrokers, config.partitionCount, say)
-  const apps = await Promise.all([
-    startApp('worker', context, addresses, signal),
-    startApp('api', context, addresses, signal),
-  ])
+  const apps = await Promise.all(
+    appNames.map(async (name) => {
+      const startAgain = (called: AbortSignal) => startApp(name, context, addresses, called)
+      return { running: await startAgain(signal), startAgain }
+    }),
+  )
   const created = await seed(apiUrl(config))
   if (created > 0) say(`${created} example slots are created`)
   say(`everything is ready (${((performance.now() - began) / 1000).toFixed(1)} s)`)
@@ -90,56 +84,7 @@ async function runUntilStopped(context: Context, signal: AbortSignal): Promise<v
     kafkaBrokers: [...addresses.kafkaBrokers],
     apiUrl: apiUrl(config),
   })
-  await watch(context, apps, stack, signal)
-}
-
-/**
- * Resolves when asked to stop. An app that ends by itself, killed or crashed, is started again; a server that does, or
- * an app that does so again and again, ends it all: then this throws.
- */
-async function watch(context: Context, apps: readonly RunningProcess[], stack: Stack, signal: AbortSignal) {
-  const running = new Map(apps.map((app) => [app.name, app]))
-  const servers = Object.entries(stack.sources).flatMap(([name, how]) => (how === 'native' ? [name] : []))
-  let restartsMs: number[] = []
-  for (;;) {
-    const dead = await nextDeath([...running.values()], servers, signal)
-    if (dead === null) return
-    const how = await running.get(dead)?.exited
-    const what = `${dead} ended by itself${how ? ` (${how})` : ''}`
-    const nowMs = Date.now()
-    restartsMs = [...restartsMs.filter((atMs) => nowMs - atMs < RESTART_WINDOW_MS), nowMs]
-    const app = appNames.find((name) => name === dead)
-    if (app === undefined || restartsMs.length > RESTARTS_MAX) {
-      const log = `${folders.stack}/logs/${dead}.log`
-      throw new LocalFault(`${what}; its log: ${log}`, tailOf(log))
-    }
-    context.say(`${what}; starting it again`)
-    running.set(dead, await startApp(app, context, stack.addresses, signal))
-  }
-}
-
-/** The name of the next process that is gone; null when asked to stop. */
-async function nextDeath(
-  apps: readonly RunningProcess[],
-  servers: readonly string[],
-  signal: AbortSignal,
-): Promise<string | null> {
-  return await new Promise<string | null>((resolve) => {
-    const timer = setInterval(() => {
-      const names = runningNames(folders.stack)
-      const missing = servers.find((name) => !names.includes(name))
-      if (missing !== undefined) finish(missing)
-    }, WATCH_EVERY_MS)
-    const stop = () => finish(null)
-    const finish = (name: string | null) => {
-      clearInterval(timer)
-      signal.removeEventListener('abort', stop)
-      resolve(name)
-    }
-    signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
-    for (const app of apps) app.exited.then(() => finish(app.name))
-  })
+  await keepRunning([...stack.processes, ...apps], say, signal)
 }
 
 interface StopRequest {

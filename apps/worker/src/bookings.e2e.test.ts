@@ -75,7 +75,7 @@ test('held, then confirmed; its reservations are its own', async () => {
   const held = await client.book(wanting(slotIds), { mode: 'hold' })
   expect(held).toMatchObject({ status: 201, body: { status: 'held' } })
   expect(held.body.expires_at).toBeDefined()
-  const part = held.body.items[0].reservation_id
+  const part = held.body.items[0]?.reservation_id ?? ''
   const refusal = { status: 409, body: { code: 'part-of-booking' } }
   expect(await client.confirm(part)).toMatchObject(refusal)
   expect(await client.cancel(part)).toMatchObject(refusal)

@@ -63,7 +63,9 @@ describe('a hold', () => {
     const slotId = await client.createSlot(1)
     const held = await client.reserve(slotId, { mode: 'hold', hold_ttl_seconds: 1 })
     const expired = await becomes(held.body.id, 'expired')
-    expect(Date.parse(expired.transitions[1].at)).toBeGreaterThanOrEqual(Date.parse(held.body.expires_at))
+    expect(Date.parse(expired.transitions[1]?.at ?? '')).toBeGreaterThanOrEqual(
+      Date.parse(held.body.expires_at),
+    )
     expect(await slotOf(slotId, expired.slot_version)).toMatchObject({ held_count: 0, available: 1 })
     expect(await client.confirm(held.body.id)).toMatchObject({ status: 409, body: { code: 'hold-expired' } })
     expect(await client.cancel(held.body.id)).toMatchObject({
@@ -201,8 +203,8 @@ describe('a slot', () => {
     const slotId = await client.createSlot(250)
     const items = Array.from({ length: 230 }, (_, n) => ({ slot_id: slotId, user_id: `=user ${n}, "x"` }))
     const { body } = await client.call('POST', '/reservations/batch', { items })
-    await becomes(body.items[229].id, 'confirmed')
-    const { body: cancelled } = await client.cancel(body.items[7].id)
+    await becomes(body.items[229]?.id ?? '', 'confirmed')
+    const { body: cancelled } = await client.cancel(body.items[7]?.id ?? '')
     const all = await client.listAll(`/slots/${slotId}/reservations?limit=100`)
     expect(new Set(all.map(({ id }) => id)).size).toBe(230)
     expect(await client.listAll(`/slots/${slotId}/reservations?status=cancelled`)).toMatchObject([

@@ -103,7 +103,7 @@ describe('a client that does not wait', () => {
     const { status, body } = await client.call('POST', '/reservations/batch', { items })
     expect(status).toBe(202)
     expect(body.items).toHaveLength(50)
-    expect(body.items[7].error).toMatchObject({ code: 'invalid-request' })
+    expect(body.items[7]?.error).toMatchObject({ code: 'invalid-request' })
     await vi.waitFor(async () => expect((await client.audit(slotId)).confirmed).toBe(49), 10_000)
   })
 })

@@ -9,3 +9,6 @@ export class LocalFault extends Error {
     this.logTail = logTail
   }
 }
+
+/** A process ended while its start was waited for: nothing of it runs, and it may be started again. */
+export class EndedEarly extends LocalFault {}

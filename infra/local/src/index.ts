@@ -1,7 +1,7 @@
 export { findProgram, type Outcome, type RunOptions, run } from './commands.ts'
 export { type LocalConfig, readLocalConfig, serversOfTests } from './config.ts'
 export { dockerExecCommand, dockerLogsCommand, dockerStarted, removeDocker } from './docker.ts'
-export { LocalFault } from './faults.ts'
+export { EndedEarly, LocalFault } from './faults.ts'
 export {
   chaosFolder,
   chaosFolders,
@@ -44,6 +44,7 @@ export { type Ports, type ServerName, type StackFolder, serverNames } from './se
 export {
   type Addresses,
   addressesOf,
+  type ServerProcess,
   type Source,
   type Stack,
   stackIsRunning,

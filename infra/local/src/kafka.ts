@@ -44,6 +44,7 @@ export function kafkaServer(stack: StackFolder, jarCache: string): NativeServer 
         READY_DEADLINE_MS,
         stack.signal,
       )
+      return running
     },
   }
 }

@@ -1,10 +1,12 @@
 /** The servers as processes of this machine, started together and stopped in order. */
 import { kafkaServer } from './kafka.ts'
 import { pidPath, readPidFile } from './pid-files.ts'
+import { isPortFree } from './ports.ts'
 import { postgresServer } from './postgres.ts'
-import { type StopHow, stopByPidFile } from './processes.ts'
+import { type RunningProcess, type StopHow, stopByPidFile } from './processes.ts'
 import { redisServer } from './redis.ts'
 import type { NativeServer, ServerName, StackFolder } from './server.ts'
+import { waitUntil } from './waiting.ts'
 
 /** Kafka first: it is the one that the others' clients write to; Postgres last. */
 export const stopOrder: readonly ServerName[] = ['kafka', 'redis', 'postgres']
@@ -23,33 +25,69 @@ const stopAtOnce: Readonly<Record<ServerName, StopHow>> = {
   postgres: { signal: 'SIGQUIT', deadlineMs: 5000 },
 }
 
+/** What a dead process may still hold its port for: the rest of it ends a moment later than the first thread. */
+const PORT_FREE_DEADLINE_MS = 5000
+
+interface StartedServer {
+  readonly name: ServerName
+  readonly running: RunningProcess
+}
+
 /** Starts all of `names` at the same time; the first failure stops the others and is thrown. */
 export async function startNative(
   stack: StackFolder,
   jarCache: string,
   names: readonly ServerName[],
-): Promise<void> {
+): Promise<readonly StartedServer[]> {
   const failed = new AbortController()
   const own: StackFolder = { ...stack, signal: AbortSignal.any([stack.signal, failed.signal]) }
-  const all: readonly NativeServer[] = [postgresServer(own), redisServer(own), kafkaServer(own, jarCache)]
+  const started: StartedServer[] = []
   const faults: unknown[] = []
-  const starts = all
-    .filter((server) => names.includes(server.name))
-    .map(async (server) => {
-      try {
-        const began = performance.now()
-        await server.prepare()
-        await server.start()
-        stack.report(`${server.name} is ready (${((performance.now() - began) / 1000).toFixed(1)} s)`)
-      } catch (error) {
-        faults.push(error)
-        failed.abort()
-      }
-    })
+  const starts = names.map(async (name) => {
+    try {
+      started.push({ name, running: await startServer(serverOf(name, own, jarCache), stack.report) })
+    } catch (error) {
+      faults.push(error)
+      failed.abort()
+    }
+  })
   await Promise.all(starts)
-  if (faults.length === 0) return
+  if (faults.length === 0) return started
   await stopNative(stack.path, stack.disposable, () => undefined)
   throw faults[0]
+}
+
+/** Starts a server whose process has ended again, with its data. Throws as its start does, and stops none of the others. */
+export async function restartNative(
+  stack: StackFolder,
+  jarCache: string,
+  name: ServerName,
+): Promise<RunningProcess> {
+  await waitUntil(
+    () => isPortFree(stack.ports[name]),
+    PORT_FREE_DEADLINE_MS,
+    () => stack.signal.aborted,
+  )
+  return startServer(serverOf(name, stack, jarCache), stack.report)
+}
+
+function serverOf(name: ServerName, stack: StackFolder, jarCache: string): NativeServer {
+  switch (name) {
+    case 'postgres':
+      return postgresServer(stack)
+    case 'redis':
+      return redisServer(stack)
+    case 'kafka':
+      return kafkaServer(stack, jarCache)
+  }
+}
+
+async function startServer(server: NativeServer, report: (line: string) => void): Promise<RunningProcess> {
+  const began = performance.now()
+  await server.prepare()
+  const running = await server.start()
+  report(`${server.name} is ready (${((performance.now() - began) / 1000).toFixed(1)} s)`)
+  return running
 }
 
 /** Stops what runs out of the folder, and nothing else. */

@@ -46,6 +46,7 @@ export function postgresServer(stack: StackFolder): NativeServer {
       const url = postgresUrl(stack.ports.postgres, 'postgres')
       await waitReady(running, () => probePostgres(url), READY_DEADLINE_MS, stack.signal)
       await createDatabase(url)
+      return running
     },
   }
 }

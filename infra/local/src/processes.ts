@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { inheritedEnvironment } from './config.ts'
-import { LocalFault } from './faults.ts'
+import { EndedEarly, LocalFault } from './faults.ts'
 import {
   isRunning,
   type ProcessMark,
@@ -45,12 +45,17 @@ export function logPath(folder: string, name: string): string {
   return join(folder, 'logs', `${name}.log`)
 }
 
-/** Starts a process in a group of its own, so that a Ctrl-C in the terminal reaches only who stops it in order. */
+/**
+ * Starts a process in a group of its own, so that a Ctrl-C in the terminal reaches only who stops it in order.
+ *
+ * Its log begins anew, but goes on where the process before was not stopped and left its pid file: what that one said
+ * last is what one wants to read.
+ */
 export async function launch(options: Launch): Promise<RunningProcess> {
   if (options.signal.aborted) throw new LocalFault(`${options.name} was not started: interrupted`)
   mkdirSync(join(options.folder, 'logs'), { recursive: true })
   const path = logPath(options.folder, options.name)
-  const log = openSync(path, 'w')
+  const log = openSync(path, existsSync(pidPath(options.folder, options.name)) ? 'a' : 'w')
   const child = spawn(options.command, [...options.args], {
     cwd: options.cwd ?? options.folder,
     env: options.env ?? inheritedEnvironment(),
@@ -77,8 +82,8 @@ export async function launch(options: Launch): Promise<RunningProcess> {
 }
 
 /**
- * Waits until `probe` succeeds. Throws a {@link LocalFault} with the log's tail when the process ends before, or when
- * it is not ready within `deadlineMs`.
+ * Waits until `probe` succeeds. Throws an {@link EndedEarly} with the log's tail when the process ends before, another
+ * {@link LocalFault} when it is not ready within `deadlineMs` (it then still runs) or `signal` aborts.
  */
 export async function waitReady(
   running: RunningProcess,
@@ -90,10 +95,13 @@ export async function waitReady(
   // A probe may be answered by somebody else's server while ours is already dead.
   if (ready && !running.hasExited()) return
   if (signal.aborted) throw new LocalFault(`${running.name}: the start was interrupted`)
-  const why = running.hasExited()
-    ? `ended before it was ready (${await running.exited})`
-    : `is not ready after ${deadlineMs / 1000} s`
-  throw new LocalFault(`${running.name} ${why}; its log: ${running.logPath}`, tailOf(running.logPath))
+  const log = `its log: ${running.logPath}`
+  const tail = tailOf(running.logPath)
+  if (running.hasExited()) {
+    const how = await running.exited
+    throw new EndedEarly(`${running.name} ended before it was ready (${how}); ${log}`, tail)
+  }
+  throw new LocalFault(`${running.name} is not ready after ${deadlineMs / 1000} s; ${log}`, tail)
 }
 
 export interface StopHow {

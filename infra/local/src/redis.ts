@@ -41,6 +41,7 @@ export function redisServer(stack: StackFolder): NativeServer {
         READY_DEADLINE_MS,
         stack.signal,
       )
+      return running
     },
   }
 }

@@ -1,4 +1,5 @@
 /** What the stack knows of each of its three servers. */
+import type { RunningProcess } from './processes.ts'
 
 export const serverNames = ['postgres', 'redis', 'kafka'] as const
 export type ServerName = (typeof serverNames)[number]
@@ -30,5 +31,5 @@ export interface NativeServer {
   /** Finds or installs the programs and makes the data folder; starts nothing. */
   prepare(): Promise<void>
   /** Starts it and resolves when it answers. */
-  start(): Promise<void>
+  start(): Promise<RunningProcess>
 }

@@ -4,11 +4,12 @@ import type { LocalConfig } from './config.ts'
 import { dockerStarted, hasDocker, startDocker, stopDocker } from './docker.ts'
 import { LocalFault } from './faults.ts'
 import { folders } from './folders.ts'
-import { startNative, stopNative } from './native.ts'
+import { restartNative, startNative, stopNative } from './native.ts'
 import { runningNames } from './pid-files.ts'
 import { LOOPBACK } from './ports.ts'
 import { postgresUrl } from './postgres.ts'
 import { probeKafka, probePostgres, probeRedis } from './probes.ts'
+import type { RunningProcess } from './processes.ts'
 import { type Ports, type ServerName, type StackFolder, serverNames } from './server.ts'
 import { waitUntil } from './waiting.ts'
 
@@ -26,6 +27,14 @@ export type Source = 'given' | 'docker' | 'native'
 export interface Stack {
   readonly addresses: Addresses
   readonly sources: Readonly<Record<ServerName, Source>>
+  /** Of the servers that are processes of this machine. */
+  readonly processes: readonly ServerProcess[]
+}
+
+export interface ServerProcess {
+  readonly running: RunningProcess
+  /** Once it has ended: starts it again on the same port, with its data. Throws a {@link LocalFault}. */
+  readonly startAgain: (signal: AbortSignal) => Promise<RunningProcess>
 }
 
 /**
@@ -44,12 +53,24 @@ export async function startStack(
   const own = names.filter((name) => !given.includes(name))
   const how = own.length > 0 ? await chooseHow(config) : 'native'
   if (how === 'docker') await startContainers(folder, own, addresses)
-  else await startNative(folder, folders.jars, own)
+  const processes = how === 'docker' ? [] : await startProcesses(folder, own)
   const sourceOf = (name: ServerName): Source => (given.includes(name) ? 'given' : how)
   return {
     addresses,
     sources: { postgres: sourceOf('postgres'), redis: sourceOf('redis'), kafka: sourceOf('kafka') },
+    processes,
   }
+}
+
+async function startProcesses(
+  folder: StackFolder,
+  names: readonly ServerName[],
+): Promise<readonly ServerProcess[]> {
+  const all = await startNative(folder, folders.jars, names)
+  return all.map(({ name, running }) => ({
+    running,
+    startAgain: (signal) => restartNative({ ...folder, signal }, folders.jars, name),
+  }))
 }
 
 /** Stops what was started out of this folder and nothing else. A disposable stack ends at once and loses its data. */

@@ -12,7 +12,7 @@ export const BARE = 'bare Fastify, the same bytes'
 export const REAL = 'the whole API process'
 
 const names: Readonly<Record<(typeof rungs)[number], string>> = {
-  route: '+ our route: validation, problems, ids',
+  route: '+ our server: fast path, problems, ids',
   cache: '+ snapshot cache',
   metrics: '+ metrics',
   logs: '+ logs, 1 of 1000',

@@ -16,7 +16,8 @@ export function cpuSeconds(pid: number): number | null {
   return children.reduce((sum, seconds) => sum + seconds, stat.own + stat.reaped)
 }
 
-type Cpu = Readonly<Record<string, number | null>>
+/** Seconds of CPU by process; null where that is not known. */
+export type Cpu = Readonly<Record<string, number | null>>
 
 /** Of every process of one pipeline. */
 export function cpuOf({ serverPids }: BenchStack, { api, worker }: Pipeline): Cpu {

@@ -6,6 +6,7 @@ import { checkout, run } from '@ironsys/local'
 import type { BenchConfig } from '../config.ts'
 import { quantile } from '../quantiles.ts'
 import { milliseconds, table, whole } from '../table.ts'
+import { type Target, targetCells, verdictOf } from '../targets.ts'
 import type { MixRun } from './mix-run.ts'
 import { READ_CONNECTIONS, type ReadRun } from './read-run.ts'
 import type { PipelineName } from './stack.ts'
@@ -49,24 +50,18 @@ export function writeTable(runs: readonly WriteRun[]): string {
 }
 
 /** Medians of the real runs against the targets, and against the bare ones. */
-export function targetTable({ config, writes }: BenchResults): string {
-  const full = writes.filter((run) => run.pace === null)
-  const paced = writes.filter((run) => run.pace !== null)
-  const at = `at ${whole(config.pace)}/s`
-  const rows = [
-    row('accepted per second', full, (run) => run.acceptedPerSecond, atLeast(10_000)),
-    row('committed per second', full, (run) => run.committedPerSecond, atLeast(10_000)),
-    row('202: p99, ms, full speed', full, (run) => run.acceptP99Ms, null),
-    row(`202: p99, ms, ${at}`, paced, (run) => run.acceptP99Ms, below(60)),
-    row('accepted to committed: p99, ms, full speed', full, (run) => run.committedP99Ms, null),
-    row(`accepted to committed: p99, ms, ${at}`, paced, (run) => run.committedP99Ms, below(100)),
-    row('API memory, peak MB', full, (run) => run.apiPeakMb, below(250)),
-    row('worker memory, peak MB', full, (run) => run.workerPeakMb, below(250)),
-  ]
-  return table([
-    ['median', 'bare', 'real', 'real / bare', 'target', ''],
-    ...rows.flatMap((cells) => (cells === null ? [] : [cells])),
-  ])
+export function targetTable(results: BenchResults): string {
+  const rows = figures(results).map((figure) => {
+    const { name, bare, real } = figure
+    const ratio = bare === null || bare === 0 || real === null ? '–' : (real / bare).toFixed(2)
+    const target = targetOf(figure)
+    return [name, orDash(bare), orDash(real), ratio, ...(target === null ? [] : targetCells(target))]
+  })
+  return table([['median', 'bare', 'real', 'real / bare', 'target', ''], ...rows])
+}
+
+export function writeTargets(results: BenchResults): readonly Target[] {
+  return figures(results).flatMap((figure) => targetOf(figure) ?? [])
 }
 
 export function heading({ connections, pace, seconds: length, rounds, rung, climbs }: BenchConfig): string {
@@ -95,35 +90,62 @@ export async function keepResults(
   return path
 }
 
-interface Target {
+interface Limit {
   readonly text: string
-  readonly reached: (real: number) => boolean
+  readonly allows: (real: number) => boolean
 }
 
-const atLeast = (least: number): Target => ({ text: `≥ ${whole(least)}`, reached: (real) => real >= least })
-const below = (limit: number): Target => ({ text: `< ${whole(limit)}`, reached: (real) => real < limit })
-
-function row<R extends { readonly pipeline: PipelineName }>(
-  name: string,
-  runs: readonly R[],
-  of: (run: R) => number | null,
-  target: Target | null,
-): readonly string[] | null {
-  const [bare, real] = [median(runs, 'bare', of), median(runs, 'real', of)]
-  if (real === null) return null
-  const figure = (value: number | null) => (value === null ? '–' : whole(value))
-  const ratio = bare === null || bare === 0 ? '–' : (real / bare).toFixed(2)
-  const verdict = target === null ? '' : target.reached(real) ? 'reached' : 'MISSED'
-  return [name, figure(bare), figure(real), ratio, target?.text ?? '', verdict]
+interface Figure {
+  readonly name: string
+  readonly bare: number | null
+  readonly real: number | null
+  readonly limit: Limit | null
 }
 
-function median<R extends { readonly pipeline: PipelineName }>(
-  runs: readonly R[],
+const atLeast = (least: number): Limit => ({ text: `≥ ${whole(least)}`, allows: (real) => real >= least })
+const below = (limit: number): Limit => ({ text: `< ${whole(limit)}`, allows: (real) => real < limit })
+
+function figures({ config, writes }: BenchResults): readonly Figure[] {
+  const full = writes.filter((run) => run.pace === null)
+  const paced = writes.filter((run) => run.pace !== null)
+  const at = `at ${whole(config.pace)}/s`
+  const of = (
+    name: string,
+    runs: readonly WriteRun[],
+    read: (run: WriteRun) => number | null,
+    limit: Limit | null,
+  ) => {
+    return { name, bare: median(runs, 'bare', read), real: median(runs, 'real', read), limit }
+  }
+  return [
+    of('accepted per second', full, (run) => run.acceptedPerSecond, atLeast(10_000)),
+    of('committed per second', full, (run) => run.committedPerSecond, atLeast(10_000)),
+    of('202: p99, ms, full speed', full, (run) => run.acceptP99Ms, null),
+    of(`202: p99, ms, ${at}`, paced, (run) => run.acceptP99Ms, below(60)),
+    of('accepted to committed: p99, ms, full speed', full, (run) => run.committedP99Ms, null),
+    of(`accepted to committed: p99, ms, ${at}`, paced, (run) => run.committedP99Ms, below(100)),
+    of('API memory, peak MB', full, (run) => run.apiPeakMb, below(250)),
+    of('worker memory, peak MB', full, (run) => run.workerPeakMb, below(250)),
+  ]
+}
+
+function targetOf({ name, real, limit }: Figure): Target | null {
+  if (limit === null) return null
+  const verdict = real === null ? 'unknown' : verdictOf(limit.allows(real))
+  return { name, measured: orDash(real), wanted: limit.text, verdict }
+}
+
+function median(
+  runs: readonly WriteRun[],
   name: PipelineName,
-  of: (run: R) => number | null,
+  of: (run: WriteRun) => number | null,
 ): number | null {
   const values = runs.filter((run) => run.pipeline === name).flatMap((run) => of(run) ?? [])
   return quantile(values, 0.5)
+}
+
+function orDash(value: number | null): string {
+  return value === null ? '–' : whole(value)
 }
 
 function seconds(value: number | null): string {

@@ -1,7 +1,7 @@
 /** How fast the writer decides each block of commands, draining what was written while there was no worker. */
 import type { RunningProcess } from '@ironsys/local'
 import type { Client } from 'pg'
-import { cpuSeconds } from '../bench/processes.ts'
+import { type Cpu, cpuSeconds, differences } from '../bench/processes.ts'
 import type { BenchStack } from '../bench/stack.ts'
 import type { LifeConfig } from '../config.ts'
 import { LoadTestFault } from '../faults.ts'
@@ -81,8 +81,6 @@ function* warmUp(): Iterable<LogCommand> {
   for (let n = 0; n < WARM_UP_COMMANDS; n++) yield reserve(slotId, { quantity: 1, mode: 'confirm' })
 }
 
-type Cpu = Readonly<Record<string, number | null>>
-
 async function drain(
   bench: Bench,
   worker: RunningProcess,
@@ -107,14 +105,6 @@ async function drain(
     say(`  round ${round}, ${mix}, ${size}: ${Math.round(perSecond)}/s`)
     return [{ mix, size, round, commands, perSecond, cpuSeconds: differences(from.cpu, to.cpu) }]
   })
-}
-
-function differences(before: Cpu, after: Cpu): Cpu {
-  const between = ([name, seconds]: [string, number | null]) => {
-    const base = before[name] ?? null
-    return [name, seconds === null || base === null ? null : seconds - base]
-  }
-  return Object.fromEntries(Object.entries(after).map(between))
 }
 
 const SHOWN_EVERY_MS = 5000

@@ -1,10 +1,11 @@
 /** What the bench of a reservation's life says, and its targets. */
 import { quantile } from '../quantiles.ts'
 import { milliseconds, table, whole } from '../table.ts'
+import { type Target, targetCells, verdictOf } from '../targets.ts'
 import type { BurstResult } from './burst.ts'
 import type { IdleResult } from './idle.ts'
 import { type Mix, mixes, type Size } from './mixes.ts'
-import { type PairRun, type Way, ways } from './pairs.ts'
+import { type PairRun, ways } from './pairs.ts'
 import type { RateRun } from './rates.ts'
 
 /** What the figures do not say. */
@@ -19,6 +20,20 @@ const RATIO_LEAST = 0.8
 const PAIR_COST_MOST = 2
 const IDLE_MOST_MS = 250
 
+function rateTarget(runs: readonly RateRun[], mix: Mix): Target {
+  const ratio = medianOfRounds(runs, (rate) => rate(mix, 'large') / rate(mix, 'small'))
+  return {
+    name: `rate at a large slot, of a small one’s: ${mix}`,
+    measured: ratio?.toFixed(2) ?? '–',
+    wanted: `≥ ${RATIO_LEAST}`,
+    verdict: verdictOf(ratio !== null && ratio >= RATIO_LEAST),
+  }
+}
+
+export function rateTargets(runs: readonly RateRun[]): readonly Target[] {
+  return mixes.map((mix) => rateTarget(runs, mix))
+}
+
 export function rateTable(runs: readonly RateRun[]): string {
   const perCommand = (mix: Mix, size: Size, name: string) =>
     median(runs, mix, size, ({ cpuSeconds, commands }) => {
@@ -29,14 +44,13 @@ export function rateTable(runs: readonly RateRun[]): string {
     `${micros(perCommand(mix, 'small', name))} → ${micros(perCommand(mix, 'large', name))}`
   const rows = mixes.map((mix) => {
     const [small, large] = [rateOf(runs, mix, 'small'), rateOf(runs, mix, 'large')]
-    const ratio = medianOfRounds(runs, (rate) => rate(mix, 'large') / rate(mix, 'small'))
+    const target = rateTarget(runs, mix)
     return [
       mix,
       small === null ? '–' : whole(small),
       large === null ? '–' : whole(large),
-      ratio?.toFixed(2) ?? '–',
-      `≥ ${RATIO_LEAST}`,
-      verdict(ratio !== null && ratio >= RATIO_LEAST),
+      target.measured,
+      ...targetCells(target),
       cpu(mix, 'worker'),
       cpu(mix, 'postgres'),
     ]
@@ -73,40 +87,71 @@ export function confirmationTable(runs: readonly RateRun[]): string {
   ])
 }
 
+interface PairCost {
+  readonly name: string
+  readonly of: (run: PairRun) => number
+  readonly most: number | null
+}
+
+const pairCosts: readonly PairCost[] = [
+  { name: 'time, everything busy', of: (run) => 1e6 / run.confirmedPerSecond, most: PAIR_COST_MOST },
+  { name: 'CPU of all processes', of: (run) => cpuMicros(run), most: PAIR_COST_MOST },
+  ...['api', 'worker', 'postgres', 'kafka'].map((name) => {
+    return { name: `  ${name}`, of: (run: PairRun) => cpuMicros(run, name), most: null }
+  }),
+]
+
+function cpuMicros({ cpuSeconds, confirmed }: PairRun, name?: string): number {
+  const seconds = Object.entries(cpuSeconds).map(([process, each]) => {
+    return name === undefined || process === name ? (each ?? 0) : 0
+  })
+  return (seconds.reduce((sum, each) => sum + each, 0) * 1e6) / confirmed
+}
+
+/** How many times as much those that are held first take: the median of the rounds. */
+function timesOf(runs: readonly PairRun[], of: PairCost['of']): number | null {
+  const rounds = [...new Set(runs.map(({ round }) => round))]
+  const ratios = rounds.flatMap((round) => {
+    const [plain, pair] = ways.map((way) => runs.find((run) => run.round === round && run.way === way))
+    return plain === undefined || pair === undefined ? [] : of(pair) / of(plain)
+  })
+  // Without any CPU that is known there is no ratio.
+  return quantile(ratios.filter(Number.isFinite), 0.5)
+}
+
+function pairTarget(runs: readonly PairRun[], { name, of, most }: PairCost): Target | null {
+  if (most === null) return null
+  const times = timesOf(runs, of)
+  return {
+    name: `held first, in times of at once: ${name}`,
+    measured: times?.toFixed(2) ?? '–',
+    wanted: `≤ ${most}`,
+    verdict: times === null ? 'unknown' : verdictOf(times <= most),
+  }
+}
+
+export function pairTargets(runs: readonly PairRun[]): readonly Target[] {
+  return pairCosts.flatMap((cost) => pairTarget(runs, cost) ?? [])
+}
+
 /** Over HTTP, of everything that takes part: medians of the rounds. */
 export function pairTable(runs: readonly PairRun[]): string {
-  const middle = (way: Way, of: (run: PairRun) => number) =>
-    quantile(
-      runs.filter((run) => run.way === way).map((run) => of(run)),
-      0.5,
-    )
-  const microsOf = ({ cpuSeconds, confirmed }: PairRun, name?: string) => {
-    const seconds = Object.entries(cpuSeconds).map(([process, each]) => {
-      return name === undefined || process === name ? (each ?? 0) : 0
+  const rows = pairCosts.map((cost) => {
+    const [plain, pair] = ways.map((way) => {
+      const own = runs.filter((run) => run.way === way)
+      return quantile(
+        own.map((run) => cost.of(run)),
+        0.5,
+      )
     })
-    return (seconds.reduce((sum, each) => sum + each, 0) * 1e6) / confirmed
-  }
-  const rounds = [...new Set(runs.map(({ round }) => round))]
-  const cost = (of: (run: PairRun) => number) => {
-    const ratios = rounds.flatMap((round) => {
-      const [plain, pair] = ways.map((way) => runs.find((run) => run.round === round && run.way === way))
-      return plain === undefined || pair === undefined ? [] : of(pair) / of(plain)
-    })
-    return quantile(ratios, 0.5)
-  }
-  const row = (name: string, of: (run: PairRun) => number, most: number | null) => {
-    const times = cost(of)
-    const target = most === null ? ['', ''] : [`≤ ${most}`, verdict(times !== null && times <= most)]
-    const [plain, pair] = ways.map((way) => middle(way, of))
-    return [name, micros(plain ?? null), micros(pair ?? null), times?.toFixed(2) ?? '–', ...target]
-  }
+    const times = timesOf(runs, cost.of)?.toFixed(2) ?? '–'
+    const target = pairTarget(runs, cost)
+    const cells = [cost.name, micros(plain ?? null), micros(pair ?? null), times]
+    return [...cells, ...(target === null ? [] : targetCells(target))]
+  })
   return table([
     ['µs of each confirmed reservation, over HTTP', 'at once', 'held first', 'times', 'target', ''],
-    row('time, everything busy', (run) => 1e6 / run.confirmedPerSecond, PAIR_COST_MOST),
-    row('CPU of all processes', (run) => microsOf(run), PAIR_COST_MOST),
-    ...['api', 'worker', 'postgres', 'kafka'].map((name) =>
-      row(`  ${name}`, (run) => microsOf(run, name), null),
-    ),
+    ...rows,
   ])
 }
 
@@ -125,16 +170,35 @@ export function burstTable(burst: BurstResult): string {
   ])
 }
 
-export function idleTable({ holds, decidedAfterMs, shownAfterMs }: IdleResult): string {
-  const row = (name: string, values: readonly number[]) => {
-    const most = Math.max(...values)
-    return [name, spread(values), `< ${IDLE_MOST_MS} ms`, verdict(most < IDLE_MOST_MS)]
-  }
+export function idleTargets(result: IdleResult): readonly Target[] {
+  return idleDelays(result).map(({ name, values }) => {
+    const most = quantile(values, 1)
+    return {
+      name: `a hold of an idle system: ${name}`,
+      measured: milliseconds(most),
+      wanted: `< ${IDLE_MOST_MS} ms`,
+      verdict: verdictOf(most !== null && most < IDLE_MOST_MS),
+    }
+  })
+}
+
+export function idleTable(result: IdleResult): string {
+  const targets = idleTargets(result)
+  const rows = idleDelays(result).map(({ name, values }, index) => {
+    const target = targets[index]
+    return [name, spread(values), ...(target === undefined ? [] : targetCells(target))]
+  })
   return table([
-    [`${whole(holds)} holds of an idle system, after their end`, 'p50, p99, slowest', 'target', ''],
-    row('the ledger says so (log time)', decidedAfterMs),
-    row('GET /slots/:id shows it', shownAfterMs),
+    [`${whole(result.holds)} holds of an idle system, after their end`, 'p50, p99, slowest', 'target', ''],
+    ...rows,
   ])
+}
+
+function idleDelays({ decidedAfterMs, shownAfterMs }: IdleResult) {
+  return [
+    { name: 'the ledger says so (log time)', values: decidedAfterMs },
+    { name: 'GET /slots/:id shows it', values: shownAfterMs },
+  ]
 }
 
 type RateOf = (mix: Mix, size: Size) => number
@@ -171,8 +235,4 @@ function spread(values: readonly number[]): string {
 
 function micros(value: number | null): string {
   return value === null ? '–' : `${Math.round(value)}`
-}
-
-function verdict(isReached: boolean): string {
-  return isReached ? 'reached' : 'MISSED'
 }

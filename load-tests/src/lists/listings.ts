@@ -15,6 +15,8 @@ export interface Asked {
 export interface Listing {
   readonly name: string
   readonly query: (asked: Asked) => Readonly<Record<string, string>>
+  /** One page over and over: what changes in it within a second was laid over it. */
+  readonly repeats?: true
 }
 
 const PAGE_ITEMS_MAX = 200
@@ -25,9 +27,10 @@ const FAR_AWAY_MS = Date.parse('2999-01-01T00:00:00Z')
 export const listings: readonly Listing[] = [
   { name: 'the first page', query: unique },
   { name: 'a page anywhere', query: (asked) => ({ ...unique(asked), cursor: anyOf(asked.cursors) }) },
+  { name: 'a page of 10 anywhere', query: (asked) => ({ ...unique(asked), ...sized(asked, 10) }) },
   {
     name: 'a page of 200 anywhere',
-    query: (asked) => ({ ...unique(asked), cursor: anyOf(asked.cursors), limit: `${PAGE_ITEMS_MAX}` }),
+    query: (asked) => ({ ...unique(asked), ...sized(asked, PAGE_ITEMS_MAX) }),
   },
   { name: 'with units left', query: (asked) => ({ ...unique(asked), available: 'true' }) },
   {
@@ -41,12 +44,17 @@ export const listings: readonly Listing[] = [
   },
   { name: 'an hour', query: ({ slots }) => anHour(slots) },
   { name: 'an hour, with units left', query: ({ slots }) => ({ ...anHour(slots), available: 'true' }) },
-  { name: 'the same page again', query: () => ({}) },
+  { name: 'the same page again', query: () => ({}), repeats: true },
+  { name: 'the same page of 200 again', query: () => ({ limit: `${PAGE_ITEMS_MAX}` }), repeats: true },
 ]
 
 /** No page is in the API's memory, though it finds the same slots. */
 function unique({ number }: Asked): Readonly<Record<string, string>> {
   return { to: new Date(FAR_AWAY_MS + number).toISOString() }
+}
+
+function sized({ cursors }: Asked, limit: number): Readonly<Record<string, string>> {
+  return { cursor: anyOf(cursors), limit: `${limit}` }
 }
 
 function anHour(slots: number): Readonly<Record<string, string>> {

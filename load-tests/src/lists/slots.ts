@@ -3,7 +3,8 @@ import type { Client } from 'pg'
 
 export type Sale = 'none sold' | '99 % sold out'
 
-export const UNITS = 10
+/** More than the most wanted slot sells in a bench. */
+export const UNITS = 1_000_000
 /** Slots that start at the same time, and how far apart such times are. */
 const AT_ONCE = 10
 const APART_MINUTES = 10

@@ -1,5 +1,6 @@
 /** State field by field, as operators see it: what differs, and what the ledger says only once. */
-import { type Reservation, type Slot, type Transition, timeText } from '@ironsys/reservations'
+import { timeText, timeTextOrNull } from '@ironsys/contracts'
+import type { Reservation, Slot, Transition } from '@ironsys/reservations'
 
 /** One field that a repair changes. Null: there is no such row, or no value. */
 export interface Change {
@@ -34,8 +35,8 @@ export function slotFields(slot: Slot): Fields {
     max_per_user: numberOrNull(slot.maxPerUser),
     waitlist: String(slot.hasWaitlist),
     waitlist_count: String(slot.waitlistCount),
-    sales_open_at: timeOrNull(slot.salesOpenMs),
-    sales_close_at: timeOrNull(slot.salesCloseMs),
+    sales_open_at: timeTextOrNull(slot.salesOpenMs),
+    sales_close_at: timeTextOrNull(slot.salesCloseMs),
     metadata: jsonText(slot.metadata),
     body_hash: slot.bodyHash,
     created_at: timeText(slot.createdMs),
@@ -53,7 +54,7 @@ export function reservationFields(reservation: Reservation): Fields {
     metadata: jsonText(reservation.metadata),
     body_hash: reservation.bodyHash,
     created_at: timeText(reservation.createdMs),
-    expires_at: timeOrNull(reservation.expiresMs),
+    expires_at: timeTextOrNull(reservation.expiresMs),
     hold_ttl_ms: numberOrNull(reservation.holdTtlMs),
     place: numberOrNull(reservation.place),
     booking_id: reservation.bookingId,
@@ -68,10 +69,6 @@ function transitionText({ status, atMs, reason }: Transition): string {
 
 function numberOrNull(value: number | null): string | null {
   return value === null ? null : String(value)
-}
-
-function timeOrNull(ms: number | null): string | null {
-  return ms === null ? null : timeText(ms)
 }
 
 /** Equal for equal values, whatever the order of their keys. */

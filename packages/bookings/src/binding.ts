@@ -4,10 +4,10 @@ import {
   partitionOfId,
   partitionOfKey,
   type ReservationId,
+  timeText,
   topics,
 } from '@ironsys/contracts'
 import type { Binding, OutgoingMessage } from '@ironsys/engine'
-import { timeText } from './documents.ts'
 import { type BookingEvent, type ItemRequest, modeOf } from './state.ts'
 
 /**

@@ -1,5 +1,5 @@
 /** State as the outside sees it. */
-import type { BookingDocument } from '@ironsys/contracts'
+import { type BookingDocument, timeText, transitionDocument } from '@ironsys/contracts'
 import type { Booking } from './state.ts'
 
 export function bookingDocument(booking: Booking): BookingDocument {
@@ -18,15 +18,6 @@ export function bookingDocument(booking: Booking): BookingDocument {
     created_at: timeText(booking.createdMs),
     // How long slots may take to answer is no promise to anybody.
     ...(booking.status !== 'held' || deadlineMs === null ? {} : { expires_at: timeText(deadlineMs) }),
-    transitions: booking.transitions.map(({ status, atMs, reason: why }) => ({
-      status,
-      at: timeText(atMs),
-      ...(why === null ? {} : { reason: why }),
-    })),
+    transitions: booking.transitions.map(transitionDocument),
   }
-}
-
-/** RFC 3339, UTC, milliseconds. */
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString()
 }

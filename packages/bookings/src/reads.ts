@@ -1,8 +1,8 @@
 /** What readers ask the store, one statement each. `run` is the caller's connection: nothing here knows Postgres. */
 import { type BookingDocument, type BookingId, bookingIdSchema } from '@ironsys/contracts'
+import type { Statement } from '@ironsys/sql'
 import { bookingDocument } from './documents.ts'
 import { bookingColumns, bookingFromRow } from './rows.ts'
-import type { Statement } from './statement.ts'
 
 export type RunStatement = (statement: Statement) => Promise<readonly Readonly<Record<string, unknown>>[]>
 

@@ -1,10 +1,9 @@
 /** How a batch of bookings is loaded and saved: one statement to load, one per table to save, whatever its size. */
-import { type CommandOutcome, readOutcome } from '@ironsys/contracts'
+import { type CommandOutcome, readOutcome, timeText, timeTextOrNull } from '@ironsys/contracts'
 import type { BatchEffects, Page, PrefetchRequest, Progress } from '@ironsys/engine'
-import { timeText } from './documents.ts'
+import { plainArray, type Statement, type StatementValue } from '@ironsys/sql'
 import { bookingColumns, bookingFromRow } from './rows.ts'
 import { type Booking, type BookingEvent, modeOf } from './state.ts'
-import { plainArray, type Statement, type StatementValue } from './statement.ts'
 
 type Effects = BatchEffects<BookingEvent, Booking, never, CommandOutcome>
 
@@ -79,7 +78,7 @@ SELECT $1::int, $2::bigint, * FROM unnest($3::uuid[], $4::bigint[], $5::text[], 
     ...changingColumns(bookings),
     plainArray(bookings.map(modeOf)),
     plainArray(bookings.map((booking) => booking.holdTtlMs)),
-    plainArray(bookings.map((booking) => timestamp(booking.createdMs))),
+    plainArray(bookings.map((booking) => timeText(booking.createdMs))),
   ]
   return [{ name: 'bookings-insert', text, values }]
 }
@@ -107,8 +106,8 @@ function changingColumns(bookings: readonly Booking[]): readonly StatementValue[
     plainArray(bookings.map((booking) => booking.version)),
     bookings.map((booking) => booking.userId),
     plainArray(bookings.map((booking) => booking.status)),
-    plainArray(bookings.map((booking) => timestamp(booking.deadlineMs))),
-    plainArray(bookings.map((booking) => timestamp(booking.endsMs))),
+    plainArray(bookings.map((booking) => timeTextOrNull(booking.deadlineMs))),
+    plainArray(bookings.map((booking) => timeTextOrNull(booking.endsMs))),
     plainArray(bookings.map((booking) => booking.reason)),
     plainArray(bookings.map((booking) => booking.failedSlotId)),
     plainArray(bookings.map((booking) => booking.bodyHash)),
@@ -160,8 +159,4 @@ function itemsOf(bookings: readonly Booking[]) {
   return bookings.flatMap(({ id, items }) =>
     items.map((item, position) => ({ ...item, bookingId: id, position })),
   )
-}
-
-function timestamp(ms: number | null): string | null {
-  return ms === null ? null : timeText(ms)
 }

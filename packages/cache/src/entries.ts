@@ -8,9 +8,9 @@
 import type { Snapshot } from './snapshot.ts'
 
 export interface Entry<D> extends Snapshot<D> {
-  /** When it was last known to be current. */
+  /** When the store, or the writer, last said that it is current. */
   atMs: number
-  /** When it was last looked up or announced here. */
+  /** When it was last found to be current here: by them, or in Redis. */
   checkedMs: number
   /** Until then nothing is asked. */
   nextCheckMs: number
@@ -94,6 +94,10 @@ export class Entries<D> {
 
   delete(key: string): void {
     this.#forget(key)
+    this.#negatives.delete(key)
+  }
+
+  dropMissing(key: string): void {
     this.#negatives.delete(key)
   }
 

@@ -12,9 +12,12 @@ import { jittered, type LoadLock, noLock, type SharedTier } from './shared-tier.
 import type { Snapshot, SnapshotCacheDeps, SnapshotCacheOptions } from './snapshot.ts'
 import { type AgedSnapshot, isOlder, type Version } from './stored-snapshot.ts'
 
+/** Times by this process's clock. */
 export interface DatedSnapshot<D> extends Snapshot<D> {
-  /** When it was known to be current, by this process's clock. */
+  /** When the store, or the writer, said so. */
   readonly atMs: number
+  /** When this process asked, or was told. */
+  readonly askedMs: number
 }
 
 export type Found<D> =
@@ -27,8 +30,8 @@ export type Found<D> =
   | { readonly where: 'unknown'; readonly stored: DatedSnapshot<D> | null; readonly cause: unknown }
 
 export interface Wanted {
-  /** Above 0 the answer is the store's, unless Redis has this version. */
-  readonly minVersion: number
+  /** Above 0 the answer is the store's, unless Redis has this version. It may rise meanwhile. */
+  readonly minVersion: () => number
   /** The newest version in L1: what is older is no answer. */
   readonly held: () => Version | undefined
   /** An announcement has answered it meanwhile. */
@@ -40,6 +43,14 @@ export interface Wanted {
 /** How long Redis is left alone between two looks for the holder's answer, at first and at most. */
 const LOCK_POLL_MS = 5
 const LOCK_POLL_MAX_MS = 80
+
+/** Not all processes find a snapshot in Redis too old at the same moment. */
+const BELIEVED_SPREAD = 0.2
+
+/** The longest that a snapshot in Redis is believed. */
+export function believedAtMostMs({ sharedFreshMs }: SnapshotCacheOptions): number {
+  return sharedFreshMs * (1 + BELIEVED_SPREAD)
+}
 
 interface InRedis<D> {
   readonly raw: AgedSnapshot | null
@@ -69,9 +80,9 @@ export class LookUp<D> {
 
   /** Never rejects. */
   async find(key: string, wanted: Wanted): Promise<Found<D>> {
-    const believedMs = jittered(this.#options.sharedFreshMs, 0.2)
+    const believedMs = jittered(this.#options.sharedFreshMs, BELIEVED_SPREAD)
     const isAnswer = (stored: DatedSnapshot<D> | null): stored is DatedSnapshot<D> => {
-      if (stored === null || stored.version < wanted.minVersion) return false
+      if (stored === null || stored.version < wanted.minVersion()) return false
       const held = wanted.held()
       // Older than what is here: Redis has missed a write, or the key was made again. The store knows.
       if (held !== undefined && isOlder(stored, held)) return false
@@ -84,7 +95,7 @@ export class LookUp<D> {
     if (isAnswer(first.stored)) return inShared(first.stored)
     // Who asks for a version wants what the store has now, not what it has told another one before.
     const turn =
-      wanted.minVersion > 0 ? { ...first, lock: noLock } : await this.#takeTurn(key, isAnswer, wanted)
+      wanted.minVersion() > 0 ? { ...first, lock: noLock } : await this.#takeTurn(key, isAnswer, wanted)
     if (turn === 'told') return { where: 'told' }
     const { raw, stored, lock } = turn
     if (isAnswer(stored)) {
@@ -102,13 +113,13 @@ export class LookUp<D> {
   async #takeTurn(
     key: string,
     isAnswer: (stored: DatedSnapshot<D> | null) => boolean,
-    { isTold }: Wanted,
+    { isTold, minVersion }: Wanted,
   ): Promise<Turn<D> | 'told'> {
     let waitedMs = 0
     for (let pauseMs = LOCK_POLL_MS; ; pauseMs = Math.min(2 * pauseMs, LOCK_POLL_MAX_MS)) {
       // In one go and the lock first: what its last holder has left is seen.
       const [lock, inRedis] = await Promise.all([this.#shared.lock(key), this.#readShared(key)])
-      const isLate = waitedMs + pauseMs > this.#options.lockWaitMs
+      const isLate = minVersion() > 0 || waitedMs + pauseMs > this.#options.lockWaitMs
       if (!lock.isTaken || isLate || isAnswer(inRedis.stored)) return { ...inRedis, lock }
       await pause(pauseMs)
       waitedMs += pauseMs
@@ -122,14 +133,16 @@ export class LookUp<D> {
     const document = raw === null ? null : this.#deps.parse(raw.document)
     if (raw === null || document === null) return { raw, stored: null }
     const { epoch, version, ageMs } = raw
-    return { raw, stored: { epoch, version, document, atMs: askedMs - ageMs } }
+    return { raw, stored: { epoch, version, document, atMs: askedMs - ageMs, askedMs } }
   }
 
   async #askStore(key: string, stored: DatedSnapshot<D> | null): Promise<Found<D>> {
-    const atMs = this.#deps.nowMs()
+    const askedMs = this.#deps.nowMs()
     try {
       const loaded = await withTimeout(this.#load(key), this.#options.loadTimeoutMs)
-      return loaded === null ? { where: 'nowhere' } : { where: 'store', snapshot: { ...loaded, atMs } }
+      return loaded === null
+        ? { where: 'nowhere' }
+        : { where: 'store', snapshot: { ...loaded, atMs: askedMs, askedMs } }
     } catch (cause) {
       return { where: 'unknown', stored, cause }
     }
@@ -149,7 +162,7 @@ export class LookUp<D> {
   async #repairShared(key: string, found: Found<D> | null, raw: AgedSnapshot | null): Promise<void> {
     if (found?.where === 'nowhere' && raw !== null) await this.#shared.remove(key, raw)
     if (found?.where !== 'store') return
-    const { atMs, ...snapshot } = found.snapshot
+    const { atMs, askedMs, ...snapshot } = found.snapshot
     const { remadeAfterMs } = this.#options
     if (raw !== null && raw.ageMs > remadeAfterMs && isEarlierLife(raw, snapshot)) {
       await this.#shared.remove(key, raw)

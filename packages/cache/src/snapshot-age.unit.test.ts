@@ -1,4 +1,4 @@
-/** How long a snapshot in Redis is believed, when the clocks of those who share it disagree. */
+/** How long a snapshot in Redis is believed, when the clocks of those who share it disagree; and which age is told. */
 import { createMemoryRedis } from '@ironsys/testing/twins'
 import { expect, test, vi } from 'vitest'
 import { type SnapshotRead, type SnapshotRedis, snapshotCacheDefaults } from './index.ts'
@@ -44,20 +44,19 @@ test.each([
     // A write that neither Redis nor an announcement tells of.
     store.put('a', 2)
     pass(1000)
-    expect(await reader.get('a')).toMatchObject({ version: 1, ageMs: 1000, stale: false })
+    expect(await reader.get('a')).toMatchObject({ version: 1, ageMs: 0, stale: false })
     pass(400)
-    expect(reader.getNow('a')).toMatchObject({ version: 1, ageMs: 1400 })
+    expect(reader.getNow('a')).toMatchObject({ version: 1, ageMs: 400 })
     expect(store.loads).toBe(1)
 
     pass(BELIEVED_MS - 1400)
-    reader.drop('a')
-    expect(await reader.get('a')).toMatchObject({ version: 2, ageMs: 0 })
+    expect(await startProcess(aheadMs).get('a')).toMatchObject({ version: 2, ageMs: 0 })
   },
 )
 
 test('a snapshot has the age that it had when a slow load brought it', async () => {
   const { store, startProcess, pass, isStored } = createDeployment()
-  const [writer, reader] = [startProcess(), startProcess(MINUTES_MS)]
+  const writer = startProcess()
   store.put('a', 1)
   const gate = Promise.withResolvers<void>()
   store.gate = gate.promise
@@ -67,7 +66,41 @@ test('a snapshot has the age that it had when a slow load brought it', async () 
   gate.resolve()
   expect(await read).toMatchObject({ ageMs: 3000 })
   await isStored()
-  expect(await reader.get('a')).toMatchObject({ ageMs: 3000, fromCache: true })
+  // What Redis has was true when the store was asked.
+  pass(60_000)
+  store.down = true
+  expect(await startProcess().get('a')).toMatchObject({ ageMs: 63_000, stale: true })
+})
+
+const ageOf = (read: SnapshotRead<unknown> | undefined): number =>
+  read !== undefined && 'ageMs' in read ? read.ageMs : expect.fail('it is not there')
+
+/** Of the public Cache-Control of a slot, seconds. */
+const S_MAXAGE = 1
+
+test('a shared cache in front keeps what nobody changes: found current counts, not changed', async () => {
+  const { store, startProcess, pass } = createDeployment()
+  store.put('a', 1)
+  const cache = startProcess()
+  cache.setLive(true)
+  await cache.get('a')
+  let asked = 0
+  let keptForMs = 0
+  const requests = 300
+  for (let request = 0; request < requests; request++) {
+    pass(100)
+    keptForMs -= 100
+    if (keptForMs > 0) continue
+    asked++
+    const read = cache.getNow('a') ?? (await cache.get('a'))
+    // RFC 9111, 4.2: fresh while its lifetime is above its age.
+    keptForMs = (S_MAXAGE - Math.floor(ageOf(read) / 1000)) * 1000
+    // What runs behind it is done before the next one comes.
+    await vi.waitFor(() => expect(ageOf(cache.peek('a'))).toBeLessThan(1000), { interval: 1 })
+  }
+  // Two a second at most: one that says how long nobody has looked, and the next one, for which somebody has.
+  expect(asked).toBeLessThanOrEqual(2 * (requests / 10))
+  expect(asked).toBeGreaterThan(requests / 20)
 })
 
 interface Found {

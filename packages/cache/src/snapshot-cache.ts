@@ -15,11 +15,11 @@
  * announcements were lost ({@link SnapshotCache.setLive}) and it was not checked since.
  */
 import { Entries, type Entry } from './entries.ts'
-import { type DatedSnapshot, type Found, isEarlierLife, LookUp } from './look-up.ts'
+import { believedAtMostMs, type DatedSnapshot, type Found, isEarlierLife, LookUp } from './look-up.ts'
+import { type Refresh, type Refreshed, Refreshes, reaches } from './refreshes.ts'
 import { createSharedTier, jittered } from './shared-tier.ts'
 import {
   type Announcement,
-  type CacheTier,
   checkSnapshotCacheOptions,
   type SnapshotCache,
   type SnapshotCacheDeps,
@@ -31,24 +31,13 @@ import {
   snapshotCacheDefaults,
 } from './snapshot.ts'
 import { isOlder, type Version } from './stored-snapshot.ts'
-import { createWatchers, type Watchers } from './watchers.ts'
+import { type CheckOfWatched, createWatchers, type Watchers } from './watchers.ts'
 
 /** Options have defaults in {@link snapshotCacheDefaults}; throws a RangeError where two contradict each other. */
 export function createSnapshotCache<D>(deps: SnapshotCacheDeps<D>): SnapshotCache<D> {
   const options = { ...snapshotCacheDefaults, ...deps.options }
   checkSnapshotCacheOptions(options)
   return new Tiers(deps, options)
-}
-
-interface Refreshed<D> {
-  readonly read: SnapshotRead<D>
-  readonly tier: CacheTier
-}
-
-interface Refresh<D> {
-  readonly promise: Promise<Refreshed<D>>
-  /** The key was removed since it began. */
-  isVoid: boolean
 }
 
 const MISSING: SnapshotMissing = { missing: true }
@@ -58,7 +47,7 @@ class Tiers<D> implements SnapshotCache<D> {
   readonly #options: SnapshotCacheOptions
   readonly #entries: Entries<D>
   readonly #lookUp: LookUp<D>
-  readonly #refreshes = new Map<string, Refresh<D>>()
+  readonly #refreshes = new Refreshes<D>()
   readonly #watchers: Watchers<D>
   #liveSinceMs = Number.POSITIVE_INFINITY
 
@@ -71,6 +60,7 @@ class Tiers<D> implements SnapshotCache<D> {
     this.#watchers = createWatchers({
       nowMs: deps.nowMs,
       everyMs: options.freshMs,
+      maxLooks: Math.ceil(options.maxRefreshes / 4),
       check: (key) => this.#checkWatched(key),
     })
   }
@@ -100,11 +90,12 @@ class Tiers<D> implements SnapshotCache<D> {
       const now = this.getNow(key)
       if (now !== undefined) return now
     }
-    const running = await this.#refreshes.get(key)?.promise
-    const { read, tier } =
-      running !== undefined && reaches(running, minVersion) ? running : await this.#refresh(key, minVersion)
-    this.#deps.observe(tier)
-    return read
+    const isJoined = this.#refreshes.has(key)
+    let found = await this.#refresh(key, minVersion)
+    // What had begun before may have asked the store too early.
+    if (isJoined && !reaches(found, minVersion)) found = await this.#refresh(key, minVersion)
+    this.#deps.observe(found.tier)
+    return found.read
   }
 
   peek(key: string): SnapshotRead<D> | undefined {
@@ -126,15 +117,16 @@ class Tiers<D> implements SnapshotCache<D> {
     const now = this.#deps.nowMs()
     for (const { key, epoch, version, document } of announcements) {
       if (!this.#isOfInterest(key)) continue
+      const held = this.#entries.get(key)
       if (document === null) this.#removed(key, { epoch, version })
       // An older one says nothing about what is here.
-      else if (!isOlder({ epoch, version }, this.#entries.get(key) ?? { epoch, version }))
-        this.#store(key, { epoch, version, document, atMs: now })
+      else if (held === undefined || !isOlder({ epoch, version }, held))
+        this.#store(key, { epoch, version, document, atMs: now, askedMs: now })
     }
   }
 
-  drop(key: string): void {
-    this.#entries.delete(key)
+  dropMissing(key: string): void {
+    this.#entries.dropMissing(key)
   }
 
   setLive(live: boolean): void {
@@ -152,13 +144,23 @@ class Tiers<D> implements SnapshotCache<D> {
   }
 
   /** Readers have the other half of the refreshes for themselves. */
-  #checkWatched(key: string): boolean {
-    if (this.#refreshes.size >= this.#options.maxRefreshes / 2) return false
+  #checkWatched(key: string): CheckOfWatched {
+    if (this.#refreshes.size >= this.#options.maxRefreshes / 2) return 'busy'
     const now = this.#deps.nowMs()
     const entry = this.#entries.get(key)
-    const isDue = entry === undefined ? !this.#entries.isMissing(key, now) : now >= entry.nextCheckMs
-    if (isDue) this.#refreshBehind(key)
-    return true
+    // Somebody reads it, as it were: it keeps its place.
+    if (entry !== undefined) entry.wasRead = true
+    const isDue =
+      entry === undefined ? !this.#entries.isMissing(key, now) : now >= this.#nextCheckOfWatchedMs(entry)
+    if (!isDue) return 'current'
+    this.#refreshBehind(key)
+    return 'asked'
+  }
+
+  /** While announcements arrive Redis has nothing to add, until its snapshot is not believed any more. */
+  #nextCheckOfWatchedMs(entry: Entry<D>): number {
+    const isAnnounced = entry.checkedMs >= this.#liveSinceMs && !entry.failed
+    return isAnnounced ? entry.atMs + believedAtMostMs(this.#options) : entry.nextCheckMs
   }
 
   #usableUntil(entry: Entry<D>): number {
@@ -170,13 +172,15 @@ class Tiers<D> implements SnapshotCache<D> {
     const stale = entry.failed || (now >= entry.nextCheckMs && entry.checkedMs < this.#liveSinceMs)
     const { document, epoch, version } = entry
     const body = fromCache && !stale ? entry.body : null
-    return { document, epoch, version, body, ageMs: Math.max(0, now - entry.atMs), fromCache, stale }
+    const ageMs = Math.max(0, now - (stale ? entry.atMs : entry.checkedMs))
+    return { document, epoch, version, body, ageMs, fromCache, stale }
   }
 
   /** Takes a snapshot over unless a newer one is here (C1), and tells who watches. */
-  #store(key: string, { atMs, ...snapshot }: DatedSnapshot<D>): Entry<D> {
+  #store(key: string, { atMs, askedMs, ...snapshot }: DatedSnapshot<D>): Entry<D> {
     const now = this.#deps.nowMs()
-    const checked = { checkedMs: now, nextCheckMs: now + jittered(this.#options.freshMs, 0.1), failed: false }
+    const nextCheckMs = now + jittered(this.#options.freshMs, 0.1)
+    const checked = { checkedMs: askedMs, nextCheckMs, failed: false }
     const held = this.#entries.get(key)
     if (held !== undefined && !isOlder(held, snapshot)) {
       const isSame = !isOlder(snapshot, held)
@@ -199,8 +203,7 @@ class Tiers<D> implements SnapshotCache<D> {
   #removed(key: string, upTo: Version): void {
     const held = this.#entries.get(key)
     if (held !== undefined && isOlder(upTo, held)) return
-    const refresh = this.#refreshes.get(key)
-    if (refresh !== undefined) refresh.isVoid = true
+    this.#refreshes.makeVoid(key)
     this.#forget(key)
   }
 
@@ -214,16 +217,12 @@ class Tiers<D> implements SnapshotCache<D> {
     this.#refresh(key, 0).catch(() => {})
   }
 
-  /** Rejects with a {@link SnapshotUnavailableError}. */
+  /** Joins the one under way, or starts one. Rejects with a {@link SnapshotUnavailableError}. */
   #refresh(key: string, minVersion: number): Promise<Refreshed<D>> {
-    const running = this.#refreshes.get(key)
-    if (running !== undefined) return running.promise
+    const joined = this.#refreshes.join(key, minVersion)
+    if (joined !== undefined) return joined
     if (this.#refreshes.size >= this.#options.maxRefreshes) return this.#refused(key)
-    const { promise, resolve } = Promise.withResolvers<Refreshed<D>>()
-    const refresh: Refresh<D> = { promise, isVoid: false }
-    this.#refreshes.set(key, refresh)
-    resolve(this.#ask(key, minVersion, refresh).finally(() => this.#refreshes.delete(key)))
-    return promise
+    return this.#refreshes.start(key, minVersion, (refresh) => this.#ask(key, refresh))
   }
 
   async #refused(key: string): Promise<Refreshed<D>> {
@@ -231,14 +230,14 @@ class Tiers<D> implements SnapshotCache<D> {
     return { read: this.#fallBack(key, null, cause), tier: 'stale' }
   }
 
-  async #ask(key: string, minVersion: number, refresh: Refresh<D>): Promise<Refreshed<D>> {
+  async #ask(key: string, refresh: Refresh<D>): Promise<Refreshed<D>> {
     const startedMs = this.#deps.nowMs()
     const toldOf = () => {
       const held = this.#entries.get(key)
       return held !== undefined && held.checkedMs >= startedMs ? held : undefined
     }
     const found = await this.#lookUp.find(key, {
-      minVersion,
+      minVersion: () => refresh.minVersion,
       held: () => this.#entries.get(key),
       isTold: () => refresh.isVoid || toldOf() !== undefined,
       isVoid: () => refresh.isVoid,
@@ -246,7 +245,7 @@ class Tiers<D> implements SnapshotCache<D> {
     const told = toldOf()
     // It was told and forgotten in the same moment.
     if (found.where === 'told' && told === undefined && !refresh.isVoid) {
-      return this.#ask(key, minVersion, refresh)
+      return this.#ask(key, refresh)
     }
     return this.#take(key, found, told)
   }
@@ -293,8 +292,4 @@ class Tiers<D> implements SnapshotCache<D> {
     entry.nextCheckMs = now + jittered(this.#options.freshMs, 0.1)
     return this.#hit(entry, now, true)
   }
-}
-
-function reaches<D>({ read }: Refreshed<D>, minVersion: number): boolean {
-  return minVersion === 0 || ('version' in read && read.version >= minVersion)
 }

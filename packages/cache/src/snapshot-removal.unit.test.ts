@@ -152,6 +152,30 @@ test.each([
   expect(told).toEqual(heard)
 })
 
+test('what was found missing before announcements were lost may have been made meanwhile', async () => {
+  await cache.get('a')
+  expect(cache.peek('a')).toEqual({ missing: true })
+  cache.setLive(false)
+  store.put('a', 1)
+  cache.setLive(true)
+  expect(cache.peek('a')).toBeUndefined()
+  expect(await cache.get('a')).toMatchObject({ version: 1 })
+})
+
+test('a key that is about to be made is not known to be missing any more; what is known of one stays, however idle', async () => {
+  await cache.get('a')
+  cache.dropMissing('a')
+  expect(cache.peek('a')).toBeUndefined()
+  store.put('a', 7)
+  expect(await cache.get('a')).toMatchObject({ version: 7 })
+  nowMs += 2 * staleWhileRevalidateMs
+  expect(cache.peek('a')).toBeUndefined()
+  cache.dropMissing('a')
+  store.down = true
+  redis.getSnapshot = () => Promise.reject(new Error('away'))
+  expect(await cache.get('a')).toMatchObject({ version: 7, stale: true })
+})
+
 test('an announcement that is older than what is here does not make it current', async () => {
   store.put('a', 7)
   await cache.get('a')

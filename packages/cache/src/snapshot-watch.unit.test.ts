@@ -12,12 +12,18 @@ interface World {
   readonly cache: SnapshotCache<Seat>
   readonly start: () => SnapshotCache<Seat>
   readonly told: string[]
+  /** Requests. */
+  readonly asked: { redis: number }
   readonly watch: (key: string) => () => void
   readonly announce: (key: string, version: number, epoch?: number) => void
 }
 
 function createWorld(options = {}): World {
-  const redis = createMemoryRedis({ nowMs: () => Date.now() }).connect(async (_request, work) => work())
+  const asked = { redis: 0 }
+  const redis = createMemoryRedis({ nowMs: () => Date.now() }).connect(async (_request, work) => {
+    asked.redis++
+    return work()
+  })
   const store = new Store()
   const start = () => createCacheOn(redis, store, () => Date.now(), options)
   const cache = start()
@@ -27,6 +33,7 @@ function createWorld(options = {}): World {
     cache,
     start,
     told,
+    asked,
     watch: (key) => cache.watch(key, (read) => void told.push(`${key} ${described(read)}`)),
     announce: (key, version, epoch = 1) =>
       cache.apply([{ key, epoch, version, document: { left: version } }]),
@@ -83,6 +90,37 @@ test('a missed announcement heals, and who has unwatched costs nothing any more'
   expect(store.loads).toBe(loads)
 })
 
+test('while announcements arrive a quiet key is looked at as seldom as the store is asked, and once they are back at once', async () => {
+  const { store, cache, start, told, asked, watch } = createWorld({ maxEntries: 80 })
+  cache.setLive(true)
+  const keys = Array.from({ length: 40 }, (_, i) => `k${i}`)
+  for (const key of keys) store.put(key, 1)
+  await Promise.all(keys.map((key) => cache.get(key)))
+  for (const key of keys) watch(key)
+  // Others, that are read once: those that are watched keep their places.
+  await vi.advanceTimersByTimeAsync(2 * freshMs)
+  for (let i = 0; i < 70; i++) {
+    store.put(`other ${i}`, 1)
+    await cache.get(`other ${i}`)
+  }
+  expect(keys.filter((key) => cache.peek(key) === undefined)).toEqual([])
+  asked.redis = 0
+  const rounds = 10
+  await vi.advanceTimersByTimeAsync(rounds * 1.2 * sharedFreshMs)
+  // A look, the lock with a second one, what the store has said, and the lock's return.
+  expect(asked.redis).toBeLessThanOrEqual(rounds * 40 * 5)
+  expect(asked.redis).toBeGreaterThan((rounds - 2) * 40 * 5)
+
+  for (const key of keys) store.put(key, 2)
+  cache.setLive(false)
+  const other = start()
+  await Promise.all(keys.map((key) => other.get(key, { minVersion: 2 })))
+  expect(told).toEqual([])
+  cache.setLive(true)
+  await vi.advanceTimersByTimeAsync(ROUND_MS)
+  expect(told).toHaveLength(40)
+})
+
 test('what another instance has put into Redis is told', async () => {
   const { store, cache, start, told, watch } = createWorld()
   store.put('a', 1)
@@ -103,6 +141,19 @@ test('one timer serves all keys, and each is refreshed though their number is ab
   await vi.advanceTimersByTimeAsync(60_000)
   expect(new Set(told).size).toBe(50)
   expect(told.length).toBe(50)
+})
+
+test('while nothing is announced all are looked at, a quarter of what may be under way at a time', async () => {
+  const maxRefreshes = 40
+  const { store, watch } = createWorld({ maxRefreshes, sharedFreshMs: 0 })
+  for (let i = 0; i < 100; i++) store.put(`k${i}`, 1)
+  for (let i = 0; i < 100; i++) watch(`k${i}`)
+  const perTick: number[] = []
+  for (let before = 0; perTick.length < 20; before = store.loads) {
+    await vi.advanceTimersByTimeAsync(freshMs / 4)
+    perTick.push(store.loads - before)
+  }
+  expect(Math.max(...perTick)).toBe(maxRefreshes / 4)
 })
 
 test('a key that is gone is told as missing once, and again when it is there again', async () => {

@@ -11,7 +11,10 @@ export interface SnapshotHit<D> extends Snapshot<D> {
    * and not bytes: Node writes text together with the head, in one piece, which saves 7 % of a cached GET.
    */
   readonly body: string | null
-  /** Since it was last known to be current; never negative. */
+  /**
+   * Since it was last found to be current: by an announcement, in the store, or in Redis as long as that is believed. Of
+   * a stale one since the store or the writer last said so. Never negative.
+   */
   readonly ageMs: number
   /** False when this read loaded it from the store. */
   readonly fromCache: boolean
@@ -115,7 +118,8 @@ export interface SnapshotCache<D> {
   getNow(key: string): SnapshotRead<D> | undefined
   /**
    * Answers now or after one refresh. With `minVersion`, versions below it are not taken from L1 or L2: the answer is
-   * the store's, which may still be below. Throws {@link SnapshotUnavailableError}.
+   * the store's, which may still be below. Epochs do not count: of a key that was repaired since, an earlier epoch's
+   * higher version is an answer, until the repair is heard of. Throws {@link SnapshotUnavailableError}.
    */
   get(key: string, want?: { readonly minVersion: number }): Promise<SnapshotRead<D>>
   /** What is known right now, without touching anything: for the edge's early refusals. A miss says nothing. */
@@ -123,7 +127,8 @@ export interface SnapshotCache<D> {
   /**
    * Tells of every snapshot of the key that is newer than the newest known here, wherever it came from (announcement,
    * refresh), and of its removal, until the returned function is called. While watched, announcements of the key are
-   * taken over though nobody reads it, and it is refreshed like a key that is read (every `freshMs`), so that a missed
+   * taken over though nobody reads it, and it is looked up when neither the store nor the writer has confirmed it for as
+   * long as a snapshot in Redis is believed (while announcements do not arrive: every `freshMs`), so that a missed
    * announcement heals. It does not tell what is known already: the caller does {@link SnapshotCache.get} first.
    * `changed` is called synchronously and must not throw. The caller bounds how many keys it watches.
    */
@@ -133,7 +138,8 @@ export interface SnapshotCache<D> {
    * read, watched).
    */
   apply(announcements: readonly Announcement<D>[]): void
-  drop(key: string): void
+  /** The key may have been made since it was found to be missing. */
+  dropMissing(key: string): void
   /** Whether announcements arrive. While they do not, negatives are not answered by {@link peek}. Starts as false. */
   setLive(live: boolean): void
   /** Entries held, negatives not counted. */

@@ -26,25 +26,34 @@ interface Watched<D> {
 
 export interface WatchersDeps {
   readonly nowMs: () => number
-  /** How often a watched key is looked at, milliseconds. */
+  /** How often a watched key is checked, milliseconds. */
   readonly everyMs: number
-  /** Sees to it that what is known of the key is current; false: not now, too much is under way. */
-  readonly check: (key: string) => boolean
+  /** Keys that are asked about in one tick, at most: together they travel to Redis in one pipeline. */
+  readonly maxLooks: number
+  /** Sees to it that what is known of the key is current. */
+  readonly check: (key: string) => CheckOfWatched
 }
+
+/** Busy: not now, too much is under way. */
+export type CheckOfWatched = 'current' | 'asked' | 'busy'
 
 /** Per `everyMs`: each watched key's turn comes at most this much late. */
 const TICKS = 4
 
 /** One timer for all keys; it runs while there is one. */
-export function createWatchers<D>({ nowMs, everyMs, check }: WatchersDeps): Watchers<D> {
+export function createWatchers<D>({ nowMs, everyMs, maxLooks, check }: WatchersDeps): Watchers<D> {
   const keys = new Map<string, Watched<D>>()
   let timer: NodeJS.Timeout | null = null
 
   const tick = () => {
     const now = nowMs()
+    let looks = 0
     for (const [key, watched] of keys) {
       if (now < watched.nextCheckMs) continue
-      if (!check(key)) return
+      if (looks >= maxLooks) return
+      const found = check(key)
+      if (found === 'busy') return
+      if (found === 'asked') looks++
       watched.nextCheckMs = now + everyMs
       // To the end: where not all get their turn, it is the others' next time.
       keys.delete(key)

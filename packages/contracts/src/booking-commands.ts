@@ -5,6 +5,7 @@ import { rejectionCodes } from './documents.ts'
 import {
   bookingIdSchema,
   holdTtlSchema,
+  keepDaysSchema,
   limits,
   quantitySchema,
   reservationIdSchema,
@@ -91,7 +92,7 @@ export const retireBookingCommandSchema = z.strictObject({
   ...commandEnvelope,
   type: z.literal('retire_booking'),
   booking_id: bookingIdSchema,
-  keep_days: z.int().min(limits.keepDaysMin).max(limits.keepDaysMax),
+  keep_days: keepDaysSchema,
 })
 
 export const bookingCommandSchema = z.discriminatedUnion('type', [

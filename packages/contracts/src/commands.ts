@@ -5,6 +5,7 @@ import {
   capacitySchema,
   commandIdSchema,
   holdTtlSchema,
+  keepDaysSchema,
   lateSchema,
   limits,
   maxPerUserSchema,
@@ -127,7 +128,7 @@ export const retireSlotCommandSchema = z.strictObject({
   ...commandEnvelope,
   type: z.literal('retire_slot'),
   slot_id: slotIdSchema,
-  keep_days: z.int().min(limits.keepDaysMin).max(limits.keepDaysMax),
+  keep_days: keepDaysSchema,
 })
 
 export const reservationCommandSchema = z.discriminatedUnion('type', [

@@ -1,6 +1,7 @@
 /** What is said back: to HTTP clients, in replies and in snapshots. Times are RFC 3339, UTC, milliseconds. */
 import { z } from 'zod'
 import { bookingIdSchema, metadataSchema, reservationIdSchema, slotIdSchema } from './fields.ts'
+import { timeText } from './times.ts'
 
 /** Why a command was decided against. Closed: docs/errors.md lists each, a test compares. */
 export const rejectionCodes = [
@@ -96,27 +97,45 @@ export const transitionSchema = <S extends readonly [string, ...string[]]>(statu
       .meta({ description: 'Why, where the status alone does not say it.' }),
   })
 
+/** A transition as the domains know it, with its time in Unix milliseconds, as the outside sees it. */
+export function transitionDocument<S extends ReservationStatus | BookingStatus>({
+  status,
+  atMs,
+  reason,
+}: {
+  readonly status: S
+  readonly atMs: number
+  readonly reason: TransitionReason | null
+}) {
+  return { status, at: timeText(atMs), ...(reason === null ? {} : { reason }) }
+}
+
+/** Fields of reservations and of bookings. */
+const user = z.string().meta({ description: 'For whom; a pseudonym once the person was erased.' })
+const rejectionReason = z
+  .enum(rejectionCodes)
+  .optional()
+  .meta({ description: 'Why it was rejected: a code of the problems.' })
+const askedAt = z
+  .string()
+  .meta({ description: 'When it was asked for, by the log. RFC 3339, UTC, milliseconds.' })
+const holdEndsAt = z.string().optional().meta({
+  description: 'While held: when the hold ends, unless it is confirmed before. RFC 3339, UTC, milliseconds.',
+})
+
 /** A decided reservation. */
 export const reservationDocumentSchema = z.object({
   id: reservationIdSchema.meta({ description: 'A UUID.' }),
   slot_id: slotIdSchema.meta({ description: 'The slot whose units they are.' }),
-  user_id: z.string().meta({ description: 'For whom; a pseudonym once the person was erased.' }),
+  user_id: user,
   quantity: z.int().meta({ description: 'Units.' }),
   status: z.enum(reservationStatuses).meta({
     description:
       'What it is now: `held` and `confirmed` have their units, `waitlisted` is in line, `rejected` never had any, `cancelled` and `expired` have given them back.',
   }),
-  reason: z
-    .enum(rejectionCodes)
-    .optional()
-    .meta({ description: 'Why it was rejected: a code of the problems.' }),
-  created_at: z
-    .string()
-    .meta({ description: 'When it was asked for, by the log. RFC 3339, UTC, milliseconds.' }),
-  expires_at: z.string().optional().meta({
-    description:
-      'While held: when the hold ends, unless it is confirmed before. RFC 3339, UTC, milliseconds.',
-  }),
+  reason: rejectionReason,
+  created_at: askedAt,
+  expires_at: holdEndsAt,
   booking_id: bookingIdSchema
     .optional()
     .meta({ description: 'It belongs to this booking, which alone confirms and cancels it.' }),
@@ -143,14 +162,11 @@ export type ReservationDocument = z.infer<typeof reservationDocumentSchema>
 /** Several slots or none. */
 export const bookingDocumentSchema = z.object({
   id: bookingIdSchema.meta({ description: 'A UUID.' }),
-  user_id: z.string().meta({ description: 'For whom; a pseudonym once the person was erased.' }),
+  user_id: user,
   status: z
     .enum(bookingStatuses)
     .meta({ description: 'What it is now; `pending`: the slots are being asked.' }),
-  reason: z
-    .enum(rejectionCodes)
-    .optional()
-    .meta({ description: 'Why it was rejected: a code of the problems.' }),
+  reason: rejectionReason,
   failed_slot_id: slotIdSchema
     .optional()
     .meta({ description: 'Of a rejected one: the slot that could not be had.' }),
@@ -165,13 +181,8 @@ export const bookingDocumentSchema = z.object({
       }),
     )
     .meta({ description: 'What is booked, one item per slot.' }),
-  created_at: z
-    .string()
-    .meta({ description: 'When it was asked for, by the log. RFC 3339, UTC, milliseconds.' }),
-  expires_at: z.string().optional().meta({
-    description:
-      'While held: when the hold ends, unless it is confirmed before. RFC 3339, UTC, milliseconds.',
-  }),
+  created_at: askedAt,
+  expires_at: holdEndsAt,
   transitions: z
     .array(transitionSchema(bookingStatuses))
     .meta({ description: 'Every status it had, oldest first.' }),

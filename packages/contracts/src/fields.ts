@@ -80,6 +80,8 @@ export const maxPerUserSchema = z.int().min(1).max(limits.maxPerUserMax)
 export const reservationModeSchema = z.enum(['confirm', 'hold'])
 /** What to do for a confirmation that comes after the hold has expired. */
 export const lateSchema = z.enum(['reject', 'rehold', 'waitlist'])
+/** How long something is kept after its end, days. */
+export const keepDaysSchema = z.int().min(limits.keepDaysMin).max(limits.keepDaysMax)
 export const overbookingSchema = z.int().min(0).max(limits.overbookingBpsMax)
 
 /** A JSON object of at most 4 KiB; its depth, size and characters are checked by {@link metadataFault}. */

@@ -19,9 +19,8 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
   readonly #input: BatchInput<C, E, H, R, O>
   readonly #headers = new Map<string, HeaderChange<H>>()
   readonly #rows = new Map<string, RowChange<R>>()
-  readonly #removedKeys = new Set<string>()
-  /** The last version that each of them can have had. */
-  readonly #removedVersions = new Map<string, number>()
+  /** Keys that are removed, and the last version that each of them can have had. */
+  readonly #removed = new Map<string, number>()
   readonly #lists: RowLists<R>
   readonly #lookedAt = new Set<string>()
   readonly #remembered = new Map<string, RememberedOutcome<O>>()
@@ -104,7 +103,7 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
         to,
         headers: this.#headers,
         rows: this.#rows,
-        removedKeys: this.#removedKeys,
+        removedKeys: new Set(this.#removed.keys()),
         ledger: this.#ledger,
         remembered: [...this.#remembered.values()],
         deadLetters: this.#deadLetters,
@@ -115,7 +114,7 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
         epoch: from.epoch,
         nextOffset: to.nextOffset,
         headers: new Map([...this.#headers].map(([key, change]) => [key, change.header])),
-        removed: this.#removedVersions,
+        removed: this.#removed,
         due: new Map([...this.#lookedAt].flatMap((key) => this.#dueAt(key))),
         replies: this.#replies,
         decided: this.#decided,
@@ -228,10 +227,8 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
   /** The key goes with all that belongs to it; what this very batch did for it need not be written any more. */
   #remove(key: string, version: number): void {
     const { decider } = this.#input
-    // Also one that this batch has made: rows may have been refused for want of it before.
-    this.#removedKeys.add(key)
-    // It may have lived twice in this batch.
-    this.#removedVersions.set(key, Math.max(version, this.#removedVersions.get(key) ?? 0))
+    // Also one that this batch has made: rows may have been refused for want of it before. It may have lived twice.
+    this.#removed.set(key, Math.max(version, this.#removed.get(key) ?? 0))
     this.#headers.delete(key)
     this.#lists.removed(key)
     this.#ledger = this.#ledger.filter((entry) => entry.key !== key)
@@ -251,14 +248,14 @@ export class BatchInProgress<C extends Command, E extends DomainEvent, H extends
   #header(key: string): H | null {
     const changed = this.#headers.get(key)
     if (changed !== undefined) return changed.header
-    return this.#removedKeys.has(key) ? null : this.#input.before.header(key)
+    return this.#removed.has(key) ? null : this.#input.before.header(key)
   }
 
   #row(rowId: string): R | undefined {
     const own = this.#rows.get(rowId)?.row
     if (own !== undefined) return own
     const row = this.#input.before.row(rowId)
-    return row !== undefined && this.#removedKeys.has(this.#input.decider.keyOfRow(row)) ? undefined : row
+    return row !== undefined && this.#removed.has(this.#input.decider.keyOfRow(row)) ? undefined : row
   }
 
   #answer(command: C, outcome: O, replyTo: string | null | undefined): void {

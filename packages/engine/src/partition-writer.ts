@@ -34,7 +34,6 @@ import { createRecordReader, type RecordReader } from './record-reader.ts'
 import { republish } from './republish.ts'
 import { createStateBefore, isChanged } from './state-before.ts'
 import {
-  checkWriterOptions,
   defaultWriterOptions,
   type WriterEnding,
   type WriterObserver,
@@ -68,7 +67,6 @@ export function startPartitionWriter<C extends Command, E extends DomainEvent, H
   deps: WriterDeps<C, E, H, R, O>,
   options: WriterOptions = defaultWriterOptions,
 ): PartitionWriter {
-  checkWriterOptions(options)
   const writer = new Writer(id, log, deps, options)
   const ended = writer.run()
   return {
@@ -239,6 +237,8 @@ class Writer<C extends Command, E extends DomainEvent, H extends Header, R, O> {
     const startedMs = scheduler.nowMs()
     const { effects } = batch
     this.#memory.keep(effects)
+    // What hears of the commit does not throw. If it did, memory would be dropped and the partition opened again, as
+    // after any fault: the commit stands, and republish.ts tells its snapshots again.
     const commit = async (): Promise<void> => {
       await this.#commit(batch)
       if (effects.segment !== null) publisher.committed(this.#id, effects.segment)

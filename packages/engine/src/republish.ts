@@ -4,8 +4,9 @@
  *
  * The outbox has the keys: a segment stays there until its events are sent, and who dies between a commit and its
  * publishing leaves it behind. A writer that got its events out while Redis was away, and died before Redis came back,
- * leaves no trace of the keys; nor are removals told again. Both are seen when readers look at the store, which they do
- * when a snapshot was not confirmed for a while.
+ * leaves no trace of the keys; nor are removals told again: from the key alone one that was removed cannot be told from
+ * one that never was, and may be made while an owner that froze here still means to say that it is gone. Both are seen
+ * when readers look at the store, which they do when a snapshot was not confirmed for a while.
  */
 import type { Binding } from './batch-interface.ts'
 import type { DomainEvent, Header } from './decider.ts'

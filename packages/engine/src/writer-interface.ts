@@ -2,7 +2,6 @@
 import type { DecidedBatch } from './batch-interface.ts'
 import type { DomainEvent, Header } from './decider.ts'
 import type { PartitionId } from './ports.ts'
-import { PAGE_ROWS } from './prefetch.ts'
 
 /** `fenced`: rejoin. `halted`: a human is needed. */
 export type WriterEnding = 'fenced' | 'halted' | 'closed'
@@ -35,18 +34,6 @@ export interface WriterOptions {
   /** First and longest wait after a fault, milliseconds; doubles in between. */
   readonly retryDelayMs: number
   readonly retryDelayMaxMs: number
-}
-
-/** What a single command reads of a list at most; the batch in flight may have taken away all that its events can. */
-const ROWS_READ_MAX = 200
-
-/** Throws a RangeError where a loaded page might not hold what one command needs. */
-export function checkWriterOptions({ batchEventsMax }: WriterOptions): void {
-  if (batchEventsMax + ROWS_READ_MAX > PAGE_ROWS) {
-    throw new RangeError(
-      `batchEventsMax (${batchEventsMax}) is above ${PAGE_ROWS - ROWS_READ_MAX}: a page has ${PAGE_ROWS} rows`,
-    )
-  }
 }
 
 export const defaultWriterOptions: WriterOptions = {

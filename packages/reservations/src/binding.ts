@@ -3,10 +3,11 @@ import {
   followUpId,
   type ItemDecidedCommand,
   partitionOfKey,
+  timeText,
+  timeTextOrNull,
   topics,
 } from '@ironsys/contracts'
 import type { Binding, EventPosition, OutgoingMessage } from '@ironsys/engine'
-import { timeText } from './documents.ts'
 import type { ReservationEvent } from './state.ts'
 
 /** Binds the domain to a log of `partitionCount` partitions; events go to the partition of their commands. */
@@ -60,7 +61,7 @@ function commandToBooking(event: ReservationEvent, { version }: EventPosition) {
         booking_id: event.bookingId,
         reservation_id: event.rowId,
         code,
-        slot_end_time: event.slotEndMs === null ? null : timeText(event.slotEndMs),
+        slot_end_time: timeTextOrNull(event.slotEndMs),
       } as const
     }
     case 'hold_overdue':

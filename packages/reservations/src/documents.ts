@@ -1,7 +1,13 @@
 /** State as the outside sees it. */
 import { availableUnits } from '@ironsys/capacity'
-import type { ReservationDocument, SlotDocument } from '@ironsys/contracts'
-import type { Reservation, Slot, Transition } from './state.ts'
+import {
+  type ReservationDocument,
+  type SlotDocument,
+  timeText,
+  timeTextOrNull,
+  transitionDocument,
+} from '@ironsys/contracts'
+import type { Reservation, Slot } from './state.ts'
 
 export function slotDocument(slot: Slot): SlotDocument {
   return {
@@ -18,8 +24,8 @@ export function slotDocument(slot: Slot): SlotDocument {
     hold_ttl_seconds: slot.holdTtlMs === null ? null : slot.holdTtlMs / 1000,
     max_per_user: slot.maxPerUser,
     waitlist: slot.hasWaitlist,
-    sales_open_at: slot.salesOpenMs === null ? null : timeText(slot.salesOpenMs),
-    sales_close_at: slot.salesCloseMs === null ? null : timeText(slot.salesCloseMs),
+    sales_open_at: timeTextOrNull(slot.salesOpenMs),
+    sales_close_at: timeTextOrNull(slot.salesCloseMs),
     ...(slot.metadata === null ? {} : { metadata: slot.metadata }),
     version: slot.version,
   }
@@ -43,22 +49,4 @@ export function reservationDocument(reservation: Reservation): ReservationDocume
     slot_version: reservation.slotVersion,
     ...(metadata === null ? {} : { metadata }),
   }
-}
-
-function transitionDocument({ status, atMs, reason }: Transition) {
-  return { status, at: timeText(atMs), ...(reason === null ? {} : { reason }) }
-}
-
-/** The latest text of each place; a batch has few different times, and three or four of them in turns. */
-const recentTimes = Array.from({ length: 61 }, () => ({ ms: 0, text: new Date(0).toISOString() }))
-
-/** RFC 3339, UTC, milliseconds. */
-export function timeText(ms: number): string {
-  const recent = recentTimes[ms % 61]
-  if (recent === undefined) return new Date(ms).toISOString()
-  if (ms !== recent.ms) {
-    recent.text = new Date(ms).toISOString()
-    recent.ms = ms
-  }
-  return recent.text
 }

@@ -1,3 +1,5 @@
+/** What `RunStatement` is asked to run. */
+export type { Statement } from '@ironsys/sql'
 export * from './binding.ts'
 export * from './decider.ts'
 export * from './documents.ts'
@@ -7,5 +9,4 @@ export * from './reads.ts'
 export * from './rebuild.ts'
 export * from './replay.ts'
 export * from './state.ts'
-export * from './statement.ts'
 export * from './tables.ts'

@@ -1,10 +1,10 @@
 /** How state is loaded: one statement, hence one snapshot of the database, whatever is asked for. */
 import { DUE_LIST, FIRST_PAGE_ROWS, PAGE_ROWS, type Page, type PrefetchRequest } from '@ironsys/engine'
+import { plainArray, type Statement } from '@ironsys/sql'
 import { z } from 'zod'
 import { QUEUE_LIST, USER_LIST_PREFIX } from './due.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
 import type { Reservation, Slot } from './state.ts'
-import { plainArray, type Statement } from './statement.ts'
 
 const named = `
 WITH r AS (SELECT ${reservationColumns} FROM reservations WHERE id = ANY ($2::uuid[])),

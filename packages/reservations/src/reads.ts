@@ -8,13 +8,14 @@ import {
   type ReservationStatus,
   readOutcome,
   type SlotDocument,
+  timeText,
 } from '@ironsys/contracts'
 import type { PartitionId } from '@ironsys/engine'
+import type { Statement, StatementValue } from '@ironsys/sql'
 import { z } from 'zod'
 import { auditSql } from './audit-sql.ts'
-import { reservationDocument, slotDocument, timeText } from './documents.ts'
+import { reservationDocument, slotDocument } from './documents.ts'
 import { reservationColumns, reservationFromRow, slotColumns, slotFromRow } from './rows.ts'
-import type { Statement, StatementValue } from './statement.ts'
 import { positionFromRow, positionSql, type WaitlistPosition } from './waitlist-position.ts'
 
 export type RunStatement = (statement: Statement) => Promise<readonly Readonly<Record<string, unknown>>[]>

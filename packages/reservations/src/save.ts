@@ -1,10 +1,9 @@
 /** How a batch of reservations is saved: one statement per table and kind of change, whatever its size. */
-import { type CommandOutcome, idRangeOfKey } from '@ironsys/contracts'
+import { type CommandOutcome, idRangeOfKey, timeText, timeTextOrNull } from '@ironsys/contracts'
 import { type BatchEffects, InvariantError, type Progress } from '@ironsys/engine'
-import { timeText } from './documents.ts'
+import { plainArray, type Statement, type StatementValue, sparse } from '@ironsys/sql'
 import { transitionsText } from './rows.ts'
 import type { Reservation, ReservationEvent, Slot } from './state.ts'
-import { plainArray, type Statement, type StatementValue, sparse } from './statement.ts'
 
 type Effects = BatchEffects<ReservationEvent, Slot, Reservation, CommandOutcome>
 
@@ -68,16 +67,16 @@ SELECT $1::bigint, $2::int, * FROM unnest($3::uuid[], $4::bigint[], $5::text[], 
     from.epoch,
     id.partition,
     ...changingColumns(slots),
-    plainArray(slots.map((slot) => timestamp(slot.startMs))),
-    plainArray(slots.map((slot) => timestamp(slot.endMs))),
+    plainArray(slots.map((slot) => timeText(slot.startMs))),
+    plainArray(slots.map((slot) => timeText(slot.endMs))),
     plainArray(sparse(slots.map((slot) => slot.holdTtlMs))),
     plainArray(sparse(slots.map((slot) => slot.maxPerUser))),
     plainArray(slots.map((slot) => slot.hasWaitlist)),
-    plainArray(sparse(slots.map((slot) => timestamp(slot.salesOpenMs)))),
-    plainArray(sparse(slots.map((slot) => timestamp(slot.salesCloseMs)))),
+    plainArray(sparse(slots.map((slot) => timeTextOrNull(slot.salesOpenMs)))),
+    plainArray(sparse(slots.map((slot) => timeTextOrNull(slot.salesCloseMs)))),
     sparse(slots.map((slot) => jsonText(slot.metadata))),
     plainArray(slots.map((slot) => slot.bodyHash)),
-    plainArray(slots.map((slot) => timestamp(slot.createdMs))),
+    plainArray(slots.map((slot) => timeText(slot.createdMs))),
   ]
   return [{ name: 'slots-insert', text, values }]
 }
@@ -125,7 +124,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5
     plainArray(rows.map((row) => row.id)),
     plainArray(rows.map((row) => row.slotId)),
     plainArray(rows.map((row) => row.slotVersion)),
-    plainArray(rows.map((row) => timestamp(row.createdMs))),
+    plainArray(rows.map((row) => timeText(row.createdMs))),
     plainArray(rows.map((row) => row.quantity)),
     rows.map((row) => row.userId),
     plainArray(rows.map((row) => row.status)),
@@ -163,7 +162,7 @@ SELECT require_rows('reservations', count(*), cardinality($1::uuid[])) FROM chan
 /** In the order of both statements. */
 function standingColumns(rows: readonly Reservation[]): readonly StatementValue[] {
   return [
-    plainArray(sparse(rows.map((row) => timestamp(row.expiresMs)))),
+    plainArray(sparse(rows.map((row) => timeTextOrNull(row.expiresMs)))),
     plainArray(sparse(rows.map((row) => row.place))),
     sparse(rows.map(transitionsText)),
   ]
@@ -178,7 +177,7 @@ SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[], $5:
   const values = [
     plainArray(ledger.map((entry) => entry.key)),
     plainArray(ledger.map((entry) => entry.after.version)),
-    plainArray(ledger.map((entry) => timestamp(entry.atMs))),
+    plainArray(ledger.map((entry) => timeText(entry.atMs))),
     plainArray(ledger.map((entry) => entry.after.pool.heldUnits - (entry.before?.pool.heldUnits ?? 0))),
     plainArray(
       ledger.map((entry) => entry.after.pool.confirmedUnits - (entry.before?.pool.confirmedUnits ?? 0)),
@@ -235,7 +234,7 @@ SELECT require_rows('slot_ledger', count(*), cardinality($1::uuid[])) FROM chang
   if (decided.length > 0) {
     const slotIds = plainArray([...new Set(decided.map((row) => row.slotId))])
     const times = decided.map((row) => row.createdMs)
-    const bounds = [timestamp(Math.min(...times)), timestamp(Math.max(...times))]
+    const bounds = [timeText(Math.min(...times)), timeText(Math.max(...times))]
     statements.push({
       name: 'slot-ledger-erase',
       text: ledger,
@@ -247,10 +246,6 @@ SELECT require_rows('slot_ledger', count(*), cardinality($1::uuid[])) FROM chang
 
 function columnsOf(rows: readonly Reservation[]): readonly StatementValue[] {
   return [plainArray(rows.map((row) => row.id)), rows.map((row) => row.userId)]
-}
-
-function timestamp(ms: number | null): string | null {
-  return ms === null ? null : timeText(ms)
 }
 
 function jsonText(value: unknown): string | null {

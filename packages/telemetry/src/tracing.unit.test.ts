@@ -12,12 +12,14 @@ let tracing: Tracing
 let lines: string[]
 let counts: Record<SpanResult, number>
 let random: number
+let nowMs: number
 
 beforeEach(async () => {
   collector = await startCollector()
   lines = []
   counts = { exported: 0, failed: 0, dropped: 0 }
   random = 0
+  nowMs = 5000
   tracing = open(collector.endpoint)
 })
 afterEach(async () => {
@@ -33,7 +35,7 @@ function open(endpoint: string): Tracing {
       observe: (result, spans) => {
         counts[result] += spans
       },
-      nowMs: () => 5000,
+      nowMs: () => nowMs,
       random: () => random,
     },
     { service: 'tested', instanceId: 'i-1', endpoint, ratio: 0.01 },
@@ -100,7 +102,6 @@ test('a caller cannot have everything traced', async () => {
 test('a collector that does not answer holds a bounded number of spans, and an end that is too late none', async () => {
   collector.answer = null
   const rounds = Math.ceil((tracingLimits.pendingSpans + 1) / tracingLimits.spansPerSecond)
-  let nowMs = 0
   const crowded = createTracing(
     {
       logger: createLogger({ name: 'test', level: 'silent' }),
@@ -136,6 +137,20 @@ test('an outage of the collector is one line of the log, and so is its end', asy
   tracing.start('GET', {})?.end(answer)
   await vi.waitFor(() => expect(counts.exported).toBe(1), { timeout: 15_000 })
   expect(say().slice(1)).toEqual(['spans are exported again'])
+})
+
+test('spans that could not be exported leave their places to others', async () => {
+  collector.answer = 500
+  const rounds = Math.ceil(tracingLimits.pendingSpans / tracingLimits.batchSpans)
+  for (let round = 1; round <= rounds; round++) {
+    for (let i = 0; i < tracingLimits.batchSpans; i++) tracing.start('GET', {})?.end(answer)
+    nowMs += 1000
+    const failures = round * tracingLimits.batchSpans
+    await vi.waitFor(() => expect(counts.failed).toBe(failures), { timeout: 15_000 })
+  }
+  collector.answer = 200
+  tracing.start('GET', {})?.end(answer)
+  await vi.waitFor(() => expect(counts).toMatchObject({ exported: 1, dropped: 0 }), { timeout: 15_000 })
 })
 
 test('with nobody at the endpoint it closes all the same', async () => {

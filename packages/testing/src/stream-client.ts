@@ -1,12 +1,13 @@
 /** Clients of streams for tests: Server-Sent Events over a plain connection, WebSocket by Node's own client. */
 import { get, type IncomingMessage } from 'node:http'
+import type { SnapshotDocument } from './documents.ts'
 
 export interface StreamMessage {
   readonly event: string
   /** Null on a message without one. */
   readonly id: string | null
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever the document is
-  readonly data: any
+  /** The message that the slot is gone has its id alone: a test knows which one it reads. */
+  readonly data: SnapshotDocument
 }
 
 export interface StreamClient {

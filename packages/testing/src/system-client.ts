@@ -1,15 +1,21 @@
 /** A small HTTP client for the tests of the whole system. */
 import { randomUUID } from 'node:crypto'
+import type { AnswerBody, ItemDocument } from './documents.ts'
 
-export interface Answer {
+export interface Answer<B = AnswerBody> {
   readonly status: number
   readonly headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever the body is
-  readonly body: any
+  readonly body: B
 }
 
 export interface Client {
-  call(method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Answer>
+  /** `B` is what the route answers where that is none of the documents. */
+  call<B = AnswerBody>(
+    method: string,
+    path: string,
+    body?: object,
+    headers?: Record<string, string>,
+  ): Promise<Answer<B>>
   /** Makes a slot, waits for it, answers its id. */
   createSlot(capacity: number, more?: object): Promise<string>
   /** Reserves and waits for the decision. */
@@ -23,10 +29,10 @@ export interface Client {
   confirmBooking(bookingId: string, more?: object): Promise<Answer>
   cancelBooking(bookingId: string, asUser?: string): Promise<Answer>
   /** All pages of a listing, as one list. `path` may have a query. */
-  listAll(path: string): Promise<readonly Answer['body'][]>
+  listAll(path: string): Promise<readonly ItemDocument[]>
   /** The file of a slot's reservations. */
   exportSlot(slotId: string): Promise<{ readonly status: number; readonly text: string }>
-  audit(slotId: string): Promise<Answer['body']>
+  audit(slotId: string): Promise<AnswerBody>
 }
 
 export interface BookedItem {
@@ -88,11 +94,11 @@ function asking(user: string | undefined): string {
   return user === undefined ? '' : `?user_id=${encodeURIComponent(user)}`
 }
 
-async function listAll(call: Client['call'], path: string): Promise<readonly Answer['body'][]> {
-  const found: Answer['body'][] = []
+async function listAll(call: Client['call'], path: string): Promise<readonly ItemDocument[]> {
+  const found: ItemDocument[] = []
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const next = cursor === '' ? '' : `${path.includes('?') ? '&' : '?'}cursor=${cursor}`
-    const { status, body } = await call('GET', path + next)
+    const next: string = cursor === '' ? '' : `${path.includes('?') ? '&' : '?'}cursor=${cursor}`
+    const { status, body }: Answer = await call('GET', path + next)
     if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`)
     found.push(...body.items)
     cursor = body.next_cursor

@@ -33,7 +33,7 @@ const REDIS_TIMEOUT_MS = 2000
 
 export const auditCommand: Command = {
   name: 'audit',
-  summary: 'check that ledger, state, reservations, log, events and snapshots agree, live',
+  summary: 'check that ledger, state, reservations, log, events and snapshots agree, while everything runs',
   usage: '[--slot <id>] [--only <check,…>] [--log <records>|all] [--repair [--yes]] [--json]',
   details: `Reads only, stops nothing and locks nothing; may be run at any time. Exit code: 0 clean, ${FOUND_EXIT_CODE} something was found,
 2 wrong usage, ${INCOMPLETE_EXIT_CODE} nothing was found but not everything could be checked (the reason is shown).

@@ -21,9 +21,8 @@ export const cleanCommand: Command = {
   name: 'clean',
   summary: "remove the local stack's data: database, log, cache, keys and log files",
   usage: '',
-  details:
-    'Refuses while the stack runs. The toolchain and the dependencies stay (see rebuild), and servers whose ' +
-    'addresses the environment gives are not touched.',
+  details: `Asks nothing, and cannot be undone. Refuses while the stack runs. The toolchain and the dependencies stay (see
+rebuild), and servers whose addresses the environment gives are not touched.`,
   run: async (args, { say }) => {
     requireNoArguments(args)
     requireStopped()

@@ -18,10 +18,10 @@ export const lagCommand: Command = {
   name: 'lag',
   summary: 'show how far the worker is behind the log, by topic and partition, live',
   usage: '[--once]',
-  details:
-    'decided: the next offset in partition_progress, which moves with the decisions themselves. ' +
-    'group: the offset that the consumer group of the topic committed, for lag tools only; it trails. ' +
-    'In a terminal it refreshes every second until Ctrl-C, elsewhere it prints once.',
+  details: `  decided   the next offset in partition_progress, which moves with the decisions themselves
+  group     the offset that the consumer group of the topic committed, for lag tools only; it trails
+
+In a terminal it refreshes every second until Ctrl-C, elsewhere and with --once it prints once.`,
   run: async (args, context) => {
     const { once } = readOptions(args, { once: { type: 'boolean', default: false } })
     const { databaseUrl, kafkaBrokers } = currentAddresses(context.config)

@@ -8,7 +8,8 @@ export const migrateCommand: Command = {
   name: 'migrate',
   summary: 'bring the database up to date',
   usage: '',
-  details: 'Applies what is new in db/migrations to DATABASE_URL, or to the local database.',
+  details:
+    'Applies what is new in db/migrations to DATABASE_URL, or to the local database. ./ironsys up does this by itself.',
   run: async (args, { config, say }) => {
     requireNoArguments(args)
     await migrateDatabase(currentAddresses(config).databaseUrl, say)

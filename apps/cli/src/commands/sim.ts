@@ -12,7 +12,8 @@ const COUNT_MAX = 999_999_999
 export const simCommand: Command = {
   name: 'sim',
   summary: 'simulate crashes and faults by seed and check every invariant',
-  usage: '[--seeds 1000] [--from 1] | --seed N | --mutants [--seeds 200]',
+  usage:
+    '[--seeds 1000] [--from 1] | --seed N | --mutants [--seeds 200]\n       ./ironsys sim --mutant M [--seeds 1000 | --seed N]',
   details: `The real engine, deciders, queues and caches run in virtual time on twins of Kafka, Postgres and Redis; the seed chooses
 every interleaving and every fault. The same seed gives the same run.
 
@@ -20,7 +21,7 @@ every interleaving and every fault. The same seed gives the same run.
   --seed N     one seed, with everything that happens in it
   --mutants    plants known bugs, one after the other, each until 3 seeds have found it or --seeds were tried (200), and
                says how many of the first seeds that took; fails when one is missed
-  --mutant M   with --seed or --seeds: the code with that bug`,
+  --mutant M   the code with that bug, one of those that --mutants names`,
   run: (args, { environment }) => {
     const options = readOptions(args, {
       seeds: { type: 'string' },

@@ -7,9 +7,8 @@ export const topicsCommand: Command = {
   name: 'topics',
   summary: "make the topics that are missing, bring the others' settings in line",
   usage: '',
-  details:
-    'PARTITIONS (12) says how many partitions. A topic that has another number is an error and stays as it is: ' +
-    'changing it would move keys between writers.',
+  details: `PARTITIONS (12) says how many partitions. A topic that has another number is an error and stays as it is:
+changing it would move keys between writers. ./ironsys up does this by itself.`,
   run: async (args, { config, say }) => {
     requireNoArguments(args)
     await ensureTopics(currentAddresses(config).kafkaBrokers, config.partitionCount, say)

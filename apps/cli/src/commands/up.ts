@@ -8,7 +8,11 @@ export const upCommand: Command = {
   summary: 'start everything: servers, migrations, topics, example slots, API and worker',
   usage: '[--detach]',
   details: `Runs until Ctrl-C, which stops everything that it started and nothing else. With --detach it returns when
-everything is ready, and ./ironsys down stops it.
+everything is ready, and ./ironsys down stops it. What is missing on the machine is fetched or installed, and named.
+
+A server or an app that is killed or crashes is started again, with its data. One that is started five times without
+having run for a minute, or that hangs while it starts, is given up: then all is stopped, with exit code 1, and the end of
+its log is shown. Containers are left to Docker.
 
 Postgres, Redis and Kafka run in Docker where an engine answers, else as processes of this machine.
   IRONSYS_SERVERS=native | docker    says which

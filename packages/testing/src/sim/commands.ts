@@ -1,7 +1,6 @@
 /** Commands as the edge writes them, each with what it means to the model. */
 import { createHash } from 'node:crypto'
-import { deriveId, partitionOfId, partitionOfKey, topics } from '@ironsys/contracts'
-import { timeText } from '@ironsys/reservations'
+import { deriveId, partitionOfId, partitionOfKey, timeText, timeTextOrNull, topics } from '@ironsys/contracts'
 import { type BookingWish, type WrittenBooking, writeBooking } from './booking-wishes.ts'
 import { idKey, reservationIdOf } from './ids.ts'
 import type { CommandOf, Late, Meaning, ModelCommand } from './model/meaning.ts'
@@ -198,8 +197,8 @@ function slotFields(wish: Omit<CommandOf<'create_slot'>, 'id' | 'hash'>): object
     hold_ttl_seconds: seconds(wish.holdTtlMs),
     max_per_user: wish.maxPerUser,
     waitlist: wish.hasWaitlist,
-    sales_open_at: wish.salesOpenMs === null ? null : timeText(wish.salesOpenMs),
-    sales_close_at: wish.salesCloseMs === null ? null : timeText(wish.salesCloseMs),
+    sales_open_at: timeTextOrNull(wish.salesOpenMs),
+    sales_close_at: timeTextOrNull(wish.salesCloseMs),
   }
 }
 
