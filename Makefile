@@ -1,6 +1,6 @@
 # Names only: the work is in apps/cli and infra/local. Every target is `./ironsys <command>`.
 .DEFAULT_GOAL := help
-.PHONY: up test sim chaos verify demo down logs clean rebuild psql redis-cli monitor-lag create-topics lint bench help
+.PHONY: up test sim chaos fuzz verify demo down logs clean rebuild psql redis-cli monitor-lag create-topics lint bench help
 
 up: ## start everything (DETACH=1 returns when it is ready)
 	@./ironsys up $(if $(DETACH),--detach)
@@ -13,6 +13,9 @@ chaos: ## crash tests on real servers (MINUTES=5 SEED=… RATE=300 FAULTS=worker
 
 sim: ## simulate crashes and faults (SEEDS=10000, or SEED=7 with its trace, or MUTANTS=1)
 	@./ironsys sim $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(MUTANTS),--mutants)
+
+fuzz: ## schemathesis over the API on real servers (REQUESTS=5000 MINUTES=6 SEED=…)
+	@./ironsys fuzz $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 verify: ## lint, typecheck, dependency rules, generated files, nginx and Chromium, a short chaos
 	@./ironsys verify

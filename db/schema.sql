@@ -70,6 +70,22 @@ BEGIN
   END IF;
 END $$;
 
+CREATE TABLE public.api_keys (
+    id text NOT NULL,
+    name text NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    scopes text[] NOT NULL,
+    user_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT acts_for_somebody CHECK (((user_id IS NOT NULL) OR (scopes && '{operate,admin}'::text[]))),
+    CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9a-f]{16}$'::text)),
+    CONSTRAINT api_keys_secret_sha256_check CHECK ((length(secret_sha256) = 32)),
+    CONSTRAINT expires_later CHECK ((expires_at > created_at)),
+    CONSTRAINT known_scopes CHECK (((cardinality(scopes) > 0) AND (scopes <@ '{reserve,operate,admin}'::text[])))
+);
+
 CREATE TABLE public.applied_commands (
     command_id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -217,6 +233,24 @@ CREATE TABLE public.reservations (
     CONSTRAINT waitlisted_at CHECK (((status = 'waitlisted'::text) = (place IS NOT NULL)))
 );
 
+CREATE TABLE public.runtime_settings (
+    version bigint NOT NULL,
+    settings jsonb NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    note text,
+    CONSTRAINT runtime_settings_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+
+ALTER TABLE public.runtime_settings ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.runtime_settings_version_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE SEQUENCE public.schema_migrations_id_seq
     AS integer
     START WITH 1
@@ -293,6 +327,9 @@ ALTER TABLE ONLY public.applied_commands ATTACH PARTITION public.applied_command
 
 ALTER TABLE ONLY public.slot_ledger ATTACH PARTITION public.slot_ledger_default DEFAULT;
 
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.applied_commands
     ADD CONSTRAINT applied_commands_pkey PRIMARY KEY (command_id, at);
 
@@ -322,6 +359,9 @@ ALTER TABLE ONLY public.partition_progress
 
 ALTER TABLE ONLY public.reservations
     ADD CONSTRAINT reservations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.runtime_settings
+    ADD CONSTRAINT runtime_settings_pkey PRIMARY KEY (version);
 
 ALTER TABLE ONLY public.slot_ledger
     ADD CONSTRAINT slot_ledger_pkey PRIMARY KEY (slot_id, version, at);

@@ -14,7 +14,7 @@ import { CLIENT, type Nginx, startNginx } from './nginx.fixture.ts'
 
 const DEADLINE_MS = 20_000
 const READERS = 32
-/** As the example has it, and by default an API. */
+/** By default. */
 const STREAMS_OF_ONE = 100
 
 let system: TestSystem
@@ -24,7 +24,7 @@ let client: Client
 
 beforeAll(async () => {
   system = await startSystem()
-  ;[api] = await Promise.all([system.startApi({ STREAMS_PER_CALLER: '0' }), system.startWorker()])
+  ;[api] = await Promise.all([system.startApi({ TRUSTED_PROXIES: '127.0.0.1' }), system.startWorker()])
   nginx = await startNginx(api.url)
   client = createClient(nginx.url)
 })
@@ -200,14 +200,14 @@ describe('a stream', () => {
       detail,
       status: 429,
     }
-    expect([refused.status, refused.body]).toEqual([429, { ...problem, request_id: 'ann-1' }])
+    const instance = `${path}/events`
+    expect([refused.status, refused.body]).toEqual([429, { ...problem, instance, request_id: 'ann-1' }])
     expect(Object.fromEntries(refused.headers)).toMatchObject({
-      'content-type': 'application/problem+json',
+      'content-type': 'application/problem+json; charset=utf-8',
       'cache-control': 'private, no-store',
       'retry-after': '5',
       'x-request-id': 'ann-1',
     })
-    expect((await client.call('GET', `${path}/ws`, undefined, neighbour)).status).toBe(429)
     for (const address of ['2001:db8:0:1::1', '192.0.2.2']) {
       const other = await open(address)
       expect(other.status).toBe(200)
@@ -235,6 +235,30 @@ describe('a stream', () => {
     socket.close()
     await closed
   })
+})
+
+test('each client has the limits of one, whoever it claims to be', async () => {
+  const limited = await system.startApi({
+    TRUSTED_PROXIES: '127.0.0.0/8',
+    RATE_IP_PER_SECOND: '0.01',
+    RATE_IP_BURST: '3',
+  })
+  const front = await startNginx(limited.url)
+  try {
+    const statuses = async (client: string) => {
+      const seen: number[] = []
+      for (let n = 0; n < 4; n++) {
+        const headers = { [CLIENT]: client, 'x-forwarded-for': `203.0.113.${n}` }
+        seen.push((await fetch(`${front.url}/nowhere`, { headers })).status)
+      }
+      return seen
+    }
+    for (const client of ['192.0.2.1', '192.0.2.2', '2001:db8::1'])
+      expect([client, ...(await statuses(client))]).toEqual([client, 404, 404, 404, 429])
+  } finally {
+    await front.stop()
+    await limited.end('SIGTERM')
+  }
 })
 
 test('the API learns who asks; while it is gone, streams are cut, as browsers want it, and the rest is 502', async () => {

@@ -75,6 +75,25 @@ const listsSchema = z.strictObject({
 })
 export type ListsConfig = z.infer<typeof listsSchema>
 
+const overloadSchema = z.strictObject({
+  /** Of each point. */
+  seconds: count(600).default(6),
+  warmup: count(60).default(6),
+  /** Before each point, at its rate. */
+  settle: count(60).default(4),
+  /** Of the sustainable rate, with commas. */
+  factors: z
+    .string()
+    .regex(/^\d+(\.\d+)?(,\d+(\.\d+)?)*$/, 'must be numbers, with commas')
+    .default('0.5,1,1.5,2,3')
+    .transform((text) => text.split(',').map(Number)),
+  /** Of the open loop: so many requests can wait at the server. Each needs a file descriptor at both ends. */
+  connections: count(5000).default(2000),
+  /** Commands that are not committed so many seconds after the last one was are lost. */
+  patience: count(600).default(30),
+})
+export type OverloadConfig = z.infer<typeof overloadSchema>
+
 const streamsSchema = z.strictObject({
   /** Open at the same time, half of them Server-Sent Events, half WebSockets. */
   streams: z.coerce.number().int().min(2).max(20_000).multipleOf(2).default(5000),
@@ -87,6 +106,24 @@ const streamsSchema = z.strictObject({
   only: z.enum(['all', 'fanout', 'visibility']).default('all'),
 })
 export type StreamsConfig = z.infer<typeof streamsSchema>
+
+const limitsSchema = z.strictObject({
+  /** Of each measured run. */
+  requests: count(100_000_000).default(500_000),
+  rounds: count(100).default(5),
+  /** Of the run with many. */
+  addresses: count(100_000).default(20_000),
+})
+export type LimitsConfig = z.infer<typeof limitsSchema>
+
+const fuzzSchema = z.strictObject({
+  /** Fewer of them are a failure. */
+  requests: count(10_000_000).default(5000),
+  /** Of a round, for all phases of schemathesis. */
+  minutes: count(600).default(6),
+  seed: z.coerce.number().int().min(0).max(0xffffffff).optional(),
+})
+export type FuzzConfig = z.infer<typeof fuzzSchema>
 
 const streamClientsSchema = z.strictObject({
   /** Of the slot. */
@@ -134,8 +171,20 @@ export function readListsConfig(argv: readonly string[]): ListsConfig {
   return read(listsSchema, argv, {})
 }
 
+export function readOverloadConfig(argv: readonly string[]): OverloadConfig {
+  return read(overloadSchema, argv, {})
+}
+
 export function readStreamsConfig(argv: readonly string[]): StreamsConfig {
   return read(streamsSchema, argv, {})
+}
+
+export function readLimitsConfig(argv: readonly string[]): LimitsConfig {
+  return read(limitsSchema, argv, {})
+}
+
+export function readFuzzConfig(argv: readonly string[]): FuzzConfig {
+  return read(fuzzSchema, argv, {})
 }
 
 export function readStreamClientsConfig(argv: readonly string[]): StreamClientsConfig {

@@ -1,4 +1,4 @@
-/** Dead letters on the operations port. Who may come here is a matter of the port; what is done is logged. */
+/** Dead letters on the operations port. */
 import { commandTopics, limits } from '@ironsys/contracts'
 import {
   type DeadLetter,
@@ -12,8 +12,8 @@ import { LogOverloadedError, LogUnavailableError, OutcomeUnknownError } from '@i
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { sendPrivate } from './commands.ts'
-import { callerOf } from './identity.ts'
 import type { OperationsDeps } from './operations.ts'
+import { actorOf } from './ownership.ts'
 import { ProblemError } from './problem.ts'
 import { reading } from './store.ts'
 
@@ -33,6 +33,8 @@ const query = z.strictObject({
   cursor: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
 })
 
+const mayOperate = { access: { scope: 'operate' } } as const
+
 type Params = z.infer<typeof params>
 type Query = z.infer<typeof query>
 
@@ -40,6 +42,7 @@ export function deadLetterRoutes(app: FastifyInstance, deps: OperationsDeps): vo
   app.route<{ Querystring: Query }>({
     method: 'GET',
     url: '/admin/dead-letters',
+    config: mayOperate,
     schema: { querystring: query },
     handler: async (request, reply) => {
       const { limit = PAGE_ITEMS, cursor, ...filter } = request.query
@@ -51,6 +54,7 @@ export function deadLetterRoutes(app: FastifyInstance, deps: OperationsDeps): vo
   app.route<{ Params: Params }>({
     method: 'GET',
     url: '/admin/dead-letters/:id',
+    config: mayOperate,
     schema: { params },
     handler: async (request, reply) => {
       const shown = await reading(lettersOf(deps).show(Number(request.params.id)))
@@ -62,6 +66,7 @@ export function deadLetterRoutes(app: FastifyInstance, deps: OperationsDeps): vo
   app.route<{ Params: Params }>({
     method: 'POST',
     url: '/admin/dead-letters/:id/redrive',
+    config: mayOperate,
     schema: { params },
     handler: (request, reply) => redrive(deps, request, reply),
   })
@@ -80,14 +85,7 @@ async function redrive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const id = Number(request.params.id)
-  const by = callerOf(request) ?? `operations port, ${request.ip}`
-  const action = { request_id: request.id, action: 'redrive', dead_letter: id, by }
-  const redriven = await redriveOrProblem(lettersOf(deps), id, by).catch((error: unknown) => {
-    deps.logger.warn({ ...action, err: error }, 'admin action failed')
-    throw error
-  })
-  deps.logger.info({ ...action, result: redriven.result }, 'admin action')
-  return sendRedriven(reply, redriven)
+  return sendRedriven(reply, await redriveOrProblem(lettersOf(deps), id, actorOf(request)))
 }
 
 async function redriveOrProblem(letters: DeadLetters, id: number, by: string): Promise<Redriven> {

@@ -35,7 +35,10 @@ function portOn(redrive: (() => Promise<Redriven>) | null) {
   const unused = () => Promise.reject(new Error('not asked for here'))
   const letters: DeadLetters | null =
     redrive === null ? null : { list: unused, openIds: unused, show: unused, discard: unused, redrive }
-  const port = buildOperations({ ...world.deps, deadLetters: () => letters }, { instanceId: 'test' })
+  const port = buildOperations(
+    { ...world.deps, deadLetters: () => letters, settings: () => null },
+    { instanceId: 'test' },
+  )
   opened.push(port)
   return port
 }

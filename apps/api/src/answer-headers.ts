@@ -23,11 +23,26 @@ export const answerHeaders = {
     schema: { type: 'string', examples: ['private, no-store'] },
     required: true,
   },
+  'Content-Security-Policy': {
+    description: 'Nothing of an answer is to be run, shown or framed.',
+    schema: text,
+    required: true,
+  },
+  'Cross-Origin-Resource-Policy': {
+    description: '`same-origin`: no page of another site embeds it. Who may read it is for CORS to say.',
+    schema: text,
+    required: true,
+  },
   'Content-Disposition': { description: 'Of a file: its name.', schema: text },
   ETag: {
     description: 'The version, for `If-None-Match`: `W/"<epoch>.<version>"`.',
     schema: { type: 'string', examples: ['W/"1.42"'] },
     required: true,
+  },
+  'Idempotency-Replayed': {
+    description:
+      '`true`: the same request was accepted before with this `Idempotency-Key`, and nothing was done again. Without the header it may be a repeat nevertheless, of which only the writer knows.',
+    schema: { type: 'string', examples: ['true'] },
   },
   Location: {
     description: 'The path of what was asked for.',
@@ -37,6 +52,15 @@ export const answerHeaders = {
   'Preference-Applied': {
     description: '`wait`, where the request had it in `Prefer` and the decision was waited for.',
     schema: { type: 'string', examples: ['wait'] },
+  },
+  RateLimit: {
+    description:
+      'How much is left of each limit that the request counts for, and after how many seconds there is more (draft-ietf-httpapi-ratelimit-headers). Absent where there is no limit.',
+    schema: { type: 'string', examples: ['"ip";r=1999;t=1'] },
+  },
+  'RateLimit-Policy': {
+    description: 'The limits: how much at once, and the seconds in which all of it comes back.',
+    schema: { type: 'string', examples: ['"ip";q=2000;w=4'] },
   },
   'Retry-After': {
     description: 'After how many seconds to ask again.',
@@ -52,6 +76,10 @@ export const answerHeaders = {
   Vary: {
     description: 'The request headers that the form of the answer depends on.',
     schema: { type: 'string', examples: ['accept'] },
+  },
+  'WWW-Authenticate': {
+    description: 'What is wrong with the credential, or which scope is missing (RFC 6750).',
+    schema: { type: 'string', examples: ['Bearer error="invalid_token"'] },
   },
   'X-Accel-Buffering': {
     description: '`no`: tells nginx to pass each event on at once.',
@@ -71,19 +99,30 @@ export type AnswerHeader = keyof typeof answerHeaders
 /** Of all answers but 101. */
 export const everyAnswer: readonly AnswerHeader[] = [
   'Cache-Control',
+  'Content-Security-Policy',
+  'Cross-Origin-Resource-Policy',
+  'Vary',
   'X-Content-Type-Options',
   'X-Request-Id',
 ]
 
+/** Of refusals, and of all answers of routes that write. */
+export const limitHeaders: readonly AnswerHeader[] = ['RateLimit', 'RateLimit-Policy']
+
 /** What an answer, also a problem, may say of a request header that the route understands. */
 export const answersTo: Readonly<Partial<Record<RequestHeader, AnswerHeader>>> = {
   Accept: 'Vary',
+  'Idempotency-Key': 'Idempotency-Replayed',
   Prefer: 'Preference-Applied',
 }
 
 export const problemHeaders: Readonly<Partial<Record<ProblemCode, readonly AnswerHeader[]>>> = {
+  unauthenticated: ['WWW-Authenticate'],
+  forbidden: ['WWW-Authenticate'],
+  'auth-unavailable': ['Retry-After'],
   'upgrade-required': ['Upgrade'],
   'too-many-streams': ['Retry-After'],
+  'rate-limited': ['Retry-After', ...limitHeaders],
   overloaded: ['Retry-After'],
   'log-unavailable': ['Retry-After'],
   'outcome-unknown': ['Retry-After'],

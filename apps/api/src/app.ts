@@ -1,24 +1,31 @@
 /** The public HTTP server, apart from what it stands on: buildApp(deps, options) listens to nothing. */
 import { isUtf8 } from 'node:buffer'
 import { setMaxListeners } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import { guardRoutes } from './access.ts'
+import { auditAdminActions } from './admin-audit.ts'
 import { bookingRoutes } from './bookings.ts'
 import { clientErrorAnswer } from './client-errors.ts'
+import { allowOrigins } from './cors.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { docsRoutes } from './docs.ts'
 import { answerFailures, malformed, problemOfError } from './failures.ts'
 import { createFastPath } from './fast-path.ts'
 import { healthRoutes } from './health.ts'
+import { refuseMalformed, takeUnexpected } from './http-rules.ts'
+import { limitRequests } from './limits.ts'
 import { listingRoutes } from './listings.ts'
-import { createMethods } from './methods.ts'
+import { createMethods, refuseUnmatched } from './methods.ts'
 import { ProblemError, pathOf, sendProblem } from './problem.ts'
 import { createRequestIds } from './request-id.ts'
 import { reservationRoutes } from './reservations.ts'
 import { createObserve, UNROUTED } from './route.ts'
+import { addSecurityHeaders } from './security-headers.ts'
+import { createShedPath } from './shed-path.ts'
+import { shedLoad } from './shedding.ts'
 import { slotStreamRoutes } from './slot-streams.ts'
 import { slotRoutes } from './slots.ts'
-import { NOSNIFF } from './snapshot-answer.ts'
 import { createFindStatus } from './status.ts'
 import { isWebSocketRequest } from './upgrades.ts'
 import { validatorCompiler } from './validation.ts'
@@ -32,6 +39,8 @@ export const serverLimits = {
   headersTimeoutMs: 10_000,
   /** The whole request must have arrived by then. */
   requestTimeoutMs: 15_000,
+  /** How often connections are looked at for both: a slow one ends at most so much later. */
+  timeoutCheckMs: 2000,
   /** Above the 60 s after which common load balancers drop an idle connection: they, not we, close it. */
   keepAliveTimeoutMs: 72_000,
 } as const
@@ -42,12 +51,14 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   const context = { deps, options }
   const requestIds = createRequestIds(options.instanceId)
   const answersFast = createFastPath(context, requestIds)
+  const notShed = new WeakSet<IncomingMessage>()
+  const shedsFast = createShedPath(context, requestIds, notShed)
   const app = fastify({
     logger: false,
     serverFactory: (route) =>
       createBareServer((request, response) => {
-        if (!answersFast(request, response)) route(request, response)
-      }),
+        if (!answersFast(request, response) && !shedsFast(request, response)) route(request, response)
+      }, route),
     bodyLimit: serverLimits.bodyBytes,
     routerOptions: { maxParamLength: serverLimits.pathPartCharacters },
     onProtoPoisoning: 'error',
@@ -68,22 +79,23 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   app.decorateRequest('span', null)
   app.addHook('onRequest', (request, reply, done) => {
     if (tracing !== null) request.span = tracing.start(request.method, request.raw.headers)
-    reply.header('x-request-id', request.id).header('x-content-type-options', NOSNIFF)
+    addSecurityHeaders(reply.header('x-request-id', request.id))
     // Its client opens the next one elsewhere.
     if (deps.health.draining()) reply.header('connection', 'close')
     done()
   })
+  allowOrigins(app, { origins: options.corsOrigins, methodsOf: methods.of, pathOf })
+  shedLoad(app, deps, notShed)
+  limitRequests(app, deps)
+  refuseMalformed(app)
+  guardRoutes(app, deps)
+  auditAdminActions(app, deps.auditLog)
+  refuseUnmatched(app, methods)
   answerFailures(app, deps.logger)
   const observeUnrouted = createObserve(context, UNROUTED, 'any')
   app.addHook('onResponse', (request, reply, done) => {
     if (request.is404) observeUnrouted(request, reply)
     done()
-  })
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = methods.of(pathOf(request.url))
-    if (allowed.length === 0) return sendProblem(request, reply, { code: 'not-found' })
-    reply.header('allow', allowed.join(', '))
-    return sendProblem(request, reply, { code: 'method-not-allowed', detail: `It has ${allowed.join(', ')}` })
   })
 
   const findStatus = createFindStatus(deps)
@@ -97,15 +109,18 @@ export function buildApp(deps: ApiDeps, options: ApiOptions): FastifyInstance {
   return app
 }
 
-function createBareServer(answer: RequestListener): Server {
+function createBareServer(answer: RequestListener, route: RequestListener): Server {
   const server = createServer(
     {
       maxHeaderSize: serverLimits.headBytes,
       headersTimeout: serverLimits.headersTimeoutMs,
+      requireHostHeader: false,
+      connectionsCheckingInterval: serverLimits.timeoutCheckMs,
       shouldUpgradeCallback: isWebSocketRequest,
     },
     answer,
   )
+  takeUnexpected(server, route)
   server.requestTimeout = serverLimits.requestTimeoutMs
   server.keepAliveTimeout = serverLimits.keepAliveTimeoutMs
   return server

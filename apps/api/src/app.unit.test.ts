@@ -37,6 +37,44 @@ test('what is not HTTP gets a problem document and is closed', async () => {
   for (const each of [answer, large]) expect(each).toContain('cache-control: private, no-store\r\n')
 })
 
+test.each([
+  ['HTTP/1.1 without Host', 'HTTP/1.1\r\n', 400, 'bad-request'],
+  ['an expectation nobody knows', 'HTTP/1.1\r\nhost: x\r\nexpect: nonsense\r\n', 417, 'expectation-failed'],
+])(
+  '%s is refused with a problem document, in memory or not, and the connection ends',
+  async (_, rest, status, code) => {
+    const port = portOf(await world.app.listen({ port: 0, host: '127.0.0.1' }))
+    await makeCached()
+    for (const path of [`/slots/${SLOT}`, '/slots', '/nothing', '/health/live']) {
+      const answer = await raw(port, `GET ${path} ${rest}\r\n`)
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+      expect(answer).toContain('content-type: application/problem+json')
+      expect(answer).toContain('x-request-id: ')
+      expect(answer).toContain(`"code":"${code}"`)
+    }
+  },
+)
+
+test.each([
+  ['HTTP/1.0 without Host', 'HTTP/1.0\r\n'],
+  ['an expectation in HTTP/1.0', 'HTTP/1.0\r\nexpect: nonsense\r\n'],
+  ['100-continue', 'HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\n'],
+])('%s is no fault', async (_, rest) => {
+  const port = portOf(await world.app.listen({ port: 0, host: '127.0.0.1' }))
+  await makeCached()
+  for (const path of [`/slots/${SLOT}`, '/slots']) {
+    expect(await raw(port, `GET ${path} ${rest}\r\n`)).toContain('HTTP/1.1 200 OK\r\n')
+  }
+})
+
+async function makeCached(): Promise<void> {
+  const [start_time, end_time] = ['2026-05-01T10:00:00.000Z', '2026-05-01T11:00:00.000Z']
+  const payload = { id: SLOT, name: 'Hall', start_time, end_time, capacity: 5 }
+  await world.app.inject({ method: 'POST', url: '/slots', payload })
+  world.decideAll()
+  expect((await world.app.inject(`/slots/${SLOT}`)).statusCode).toBe(200)
+}
+
 test('closing answers who waits with what is known, and says goodbye to kept connections', async () => {
   const address = await world.app.listen({ port: 0, host: '127.0.0.1' })
   const body = JSON.stringify({ slot_id: SLOT, user_id: 'u' })
@@ -72,7 +110,10 @@ test('a client that leaves is forgotten', async () => {
 test('the operations port has metrics by route pattern, and health', async () => {
   await world.app.inject({ url: `/slots/${SLOT}` })
   await world.app.inject({ url: '/nowhere' })
-  const operations = buildOperations({ ...world.deps, deadLetters: () => null }, { instanceId: 'test' })
+  const operations = buildOperations(
+    { ...world.deps, deadLetters: () => null, settings: () => null },
+    { instanceId: 'test' },
+  )
   const metrics = await operations.inject({ url: '/metrics' })
   expect(metrics.headers['content-type']).toContain('text/plain')
   expect(metrics.body).toContain(

@@ -70,6 +70,7 @@ const wrong: readonly (readonly [string, string, unknown, string])[] = [
   ['a waitlist of 5', '/slots', { ...slot, waitlist: 5 }, '/waitlist'],
   ['a list for a body', '/reservations', [], ''],
   ['null for a body', '/reservations', 'null', ''],
+  ['null for a body that may be left out', confirmUrl, 'null', ''],
   ['metadata that is a list', '/reservations', { ...good, metadata: [] }, '/metadata'],
   ['NUL in metadata', '/reservations', { ...good, metadata: { a: ['\0'] } }, '/metadata'],
   ['a lone surrogate in metadata', '/reservations', { ...good, metadata: { a: '\ud800' } }, '/metadata'],
@@ -187,13 +188,18 @@ test('unknown paths 404, known paths with another method 405 with Allow', async 
   ])
   const list = await app.inject({ method: 'DELETE', url: '/reservations' })
   expect([list.statusCode, list.headers.allow]).toEqual([405, 'POST'])
+  // A path of its own beside /reservations/:id: it is not a reservation whose id is "batch".
+  for (const method of ['GET', 'DELETE', 'PATCH'] as const) {
+    const batch = await app.inject({ method, url: '/reservations/batch' })
+    expect([method, batch.statusCode, batch.headers.allow]).toEqual([method, 405, 'POST'])
+  }
 })
 
 test.each([
   ['/slots/nope', 'path', '/id'],
   [`/slots/${'a'.repeat(300)}`, 'path', '/id'],
   ['/slots?limit=0', 'query', '/limit'],
-  ['/slots?limit=201', 'query', '/limit'],
+  ['/slots?limit=101', 'query', '/limit'],
   ['/slots?limit=1e1', 'query', '/limit'],
   ['/slots?avail=true', 'query', '/avail'],
   ['/slots?available=yes', 'query', '/available'],
@@ -205,7 +211,7 @@ test.each([
   [`/reservations/${SLOT}?wait=0`, 'query', '/wait'],
   ['/bookings/nope', 'path', '/id'],
   [`/bookings/${SLOT}?wait=x`, 'query', '/wait'],
-  [`/slots/${SLOT}/reservations?limit=201`, 'query', '/limit'],
+  [`/slots/${SLOT}/reservations?limit=101`, 'query', '/limit'],
   [`/slots/${SLOT}/reservations?status=sold`, 'query', '/status'],
   ['/users/a%00b/reservations', 'path', '/user_id'],
   ['/users/u/reservations?status=held', 'query', '/status'],

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { type ChangeSubmission, changeSubmission } from './changes.ts'
 import type { Submission } from './commands.ts'
 import { bodyHash, callerOf, type IdentityScope } from './identity.ts'
+import { ownerOf } from './ownership.ts'
 import { invalid, ProblemError } from './problem.ts'
 import type { RouteContext } from './route.ts'
 
@@ -27,6 +28,8 @@ export function bookSubmission(
   key: string | null,
 ): BookSubmission {
   const { user_id, mode, hold_ttl_seconds } = body
+  // Throws for somebody else's.
+  ownerOf(request, user_id)
   if (hold_ttl_seconds !== undefined && mode !== 'hold') {
     throw invalid('body', '/hold_ttl_seconds', 'is of a booking with mode: hold')
   }
@@ -67,7 +70,7 @@ const changeEndpoints: Readonly<Record<BookingChange, string>> = {
   cancel_booking: 'DELETE /bookings',
 }
 
-/** `userId` is who asks, where nothing else tells it. */
+/** `userId` is the user that the request names. */
 export function bookingChangeSubmission(
   context: RouteContext,
   request: FastifyRequest,
@@ -75,10 +78,18 @@ export function bookingChangeSubmission(
   id: string,
   { key, userId }: { readonly key: string | null; readonly userId: string | undefined },
 ): ChangeSubmission {
-  const caller = callerOf(request) ?? userId
+  const owner = ownerOf(request, userId)
   const home = { topic: topics.bookingCommands, partition: partitionOfKey(id, context.options.partitions) }
-  const command = { type, booking_id: id, caller }
-  return changeSubmission(context, home, { id, key, caller, endpoint: changeEndpoints[type], command })
+  const command = { type, booking_id: id, caller: owner }
+  const caller = callerOf(request) ?? owner
+  return changeSubmission(context, home, {
+    id,
+    key,
+    caller,
+    owner,
+    endpoint: changeEndpoints[type],
+    command,
+  })
 }
 
 /** Units per slot, in the order in which the slots are first named. Throws a 422 where they are too many. */

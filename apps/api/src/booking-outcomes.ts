@@ -1,7 +1,8 @@
 /** As outcomes.ts, for the commands of bookings. */
-import type { BookingDocument, CommandOutcome } from '@ironsys/contracts'
+import type { CommandOutcome } from '@ironsys/contracts'
 import type { LogPlace } from './cursor.ts'
 import { hadSince, type StoreDeps } from './outcomes.ts'
+import { ownOnly } from './ownership.ts'
 
 /** `hash` is the request's when it had a key: the booking may stem from an earlier request with the same one. */
 export async function bookOutcome(
@@ -37,8 +38,8 @@ export async function confirmBookingOutcome(
   place: LogPlace,
 ): Promise<CommandOutcome | null> {
   if (!(await progress.passed(place))) return null
-  const booking = (await reads.booking(id))?.document
-  if (booking === undefined || isOfAnother(booking, caller)) return { code: 'booking-not-found' }
+  const booking = ownOnly(await reads.booking(id), caller)?.document
+  if (booking === undefined) return { code: 'booking-not-found' }
   switch (booking.status) {
     case 'confirmed':
       return { code: 'ok', booking }
@@ -61,15 +62,11 @@ export async function cancelBookingOutcome(
   place: LogPlace,
 ): Promise<CommandOutcome | null> {
   const decided = await progress.passed(place)
-  const booking = (await reads.booking(id))?.document
+  // Somebody else's is answered no sooner than one that is unknown.
+  const booking = ownOnly(await reads.booking(id), caller)?.document
   if (booking === undefined) return decided ? { code: 'booking-not-found' } : null
-  if (isOfAnother(booking, caller)) return { code: 'booking-not-found' }
   if (booking.status === 'cancelled') return { code: 'ok', booking }
   if (!decided) return null
   const over = booking.status === 'rejected' || booking.status === 'expired'
   return over ? { code: 'not-cancellable', booking } : null
-}
-
-function isOfAnother(booking: BookingDocument, caller: string | undefined): boolean {
-  return caller !== undefined && booking.user_id !== caller
 }

@@ -16,6 +16,7 @@ import { submitChange } from './changes.ts'
 import { acceptedFields, type Commands, createCommands, sendPrivate } from './commands.ts'
 import type { LogPlace } from './cursor.ts'
 import { idempotencyKeyOf } from './identity.ts'
+import { ownerOf, ownOnly } from './ownership.ts'
 import { sendProblem } from './problem.ts'
 import { type RouteContext, routeOptions } from './route.ts'
 import { routes } from './routes.ts'
@@ -45,10 +46,12 @@ export function bookingRoutes(app: FastifyInstance, context: RouteContext, findS
     ...routeOptions(context, routes.getBooking),
     handler: async (request, reply) => {
       const { id } = request.params
+      const owner = ownerOf(request)
       const subject = {
         id,
         notFound: 'booking-not-found',
-        find: () => deps.reads.booking(id),
+        owner,
+        find: async () => ownOnly(await deps.reads.booking(id), owner),
         isPending: ({ status }: BookingDocument) => status === 'pending',
       } as const
       return sendPrivate(reply, 200, null, await reading(findStatus(subject, request, reply)))
@@ -71,7 +74,7 @@ function changeRoutes(app: FastifyInstance, context: RouteContext, commands: Com
         submission,
         url: `/bookings/${id}`,
         message: 'Confirmation accepted and queued for processing',
-        askStore: (at) => confirmBookingOutcome(deps, { id, caller: submission.caller }, at),
+        askStore: (at) => confirmBookingOutcome(deps, { id, caller: submission.owner }, at),
         send: (outcome) => sendBooking(request, reply, id, outcome, 200),
       })
     },
@@ -88,7 +91,7 @@ function changeRoutes(app: FastifyInstance, context: RouteContext, commands: Com
         submission,
         url: `/bookings/${id}`,
         message: 'Cancellation accepted and queued for processing',
-        askStore: (at) => cancelBookingOutcome(deps, { id, caller: submission.caller }, at),
+        askStore: (at) => cancelBookingOutcome(deps, { id, caller: submission.owner }, at),
         send: (outcome) => sendBooking(request, reply, id, outcome, 200),
       })
     },

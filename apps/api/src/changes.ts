@@ -14,7 +14,10 @@ interface Change {
   /** What is changed. */
   readonly id: string
   readonly key: string | null
+  /** Under whose name its id is made, where that is known. */
   readonly caller: string | undefined
+  /** Whose it has to be; undefined: anybody's. */
+  readonly owner?: string | undefined
   readonly endpoint: string
   readonly command: Submission['command']
   /** Of the body, where it says more than whom it is about: with a key the command carries it. */
@@ -22,14 +25,14 @@ interface Change {
 }
 
 export interface ChangeSubmission extends Submission {
-  /** Who asks, where that is known. */
-  readonly caller: string | undefined
+  /** Whose it has to be; undefined: anybody's. */
+  readonly owner: string | undefined
 }
 
 export function changeSubmission(
   { deps }: RouteContext,
   { topic, partition }: ChangeHome,
-  { id, key, caller, endpoint, command, hash }: Change,
+  { id, key, caller, owner, endpoint, command, hash }: Change,
 ): ChangeSubmission {
   const scope = { caller: caller ?? '', endpoint, partitionKey: id }
   const made = deps.identity.commandId(scope, key, 0, deps.nowMs())
@@ -45,7 +48,7 @@ export function changeSubmission(
     logKey: id,
     command: { ...command, body_hash: bodyHash },
     bodyHash,
-    caller,
+    owner,
   }
 }
 

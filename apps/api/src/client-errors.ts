@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ProblemCode } from './errors.ts'
 import { problemContentType, problemDocument } from './problem.ts'
+import { securityHeaders } from './security-headers.ts'
 
 const codes: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
@@ -17,7 +18,7 @@ export function clientErrorAnswer(error: Error & { readonly code?: string }, soc
     `HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}`,
     `content-type: ${problemContentType}`,
     'cache-control: private, no-store',
-    'x-content-type-options: nosniff',
+    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ]

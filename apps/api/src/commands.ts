@@ -11,6 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CursorKind, LogPlace } from './cursor.ts'
 import type { ApiDeps } from './deps.ts'
 import { callerOf, type IdentityScope } from './identity.ts'
+import { accountOf } from './ownership.ts'
 import { patience, waitSecondsOf } from './prefer.ts'
 import { ProblemError } from './problem.ts'
 import type { Waiter } from './waiting.ts'
@@ -20,6 +21,8 @@ export interface Submission {
   readonly scope: IdentityScope
   /** The Idempotency-Key of the client, to be named again where the outcome is unknown. */
   readonly key: string | null
+  /** The place in a batch that the key is of; 0 when absent. */
+  readonly index?: number
   /** What the answer is about, and what its cursor is bound to. */
   readonly subjectId: string
   readonly kind: CursorKind
@@ -29,7 +32,7 @@ export interface Submission {
   readonly logKey: string
   /** The command without its envelope. */
   readonly command: Readonly<Record<string, unknown>>
-  /** The hash of a keyed request: its cursor tells it from another one with the same key. */
+  /** The hash of a keyed request: its cursor and its record tell it from another one with the same key. */
   readonly bodyHash?: string | undefined
 }
 
@@ -42,10 +45,18 @@ export interface Submitted {
   readonly outcome: CommandOutcome | null
 }
 
+export interface Accepted {
+  readonly place: LogPlace
+  readonly isReplay: boolean
+}
+
 export interface Commands {
-  /** Resolves when the command is durable. Throws a {@link ProblemError} when it is not, or not known to be. */
-  append(submission: Submission, replyTo: string | undefined): Promise<LogPlace>
-  /** Appends and, with `Prefer: wait`, waits; says so in the reply's headers. */
+  /**
+   * Resolves when the command is durable, or was before. Throws a {@link ProblemError} when it is not, or not known to be,
+   * and for the key of another request. Of one that was before only `askStore` knows more.
+   */
+  accept(submission: Submission, askStore: AskStoreAt): Promise<Accepted>
+  /** Accepts and, with `Prefer: wait`, waits; says so in the reply's headers, and whether it is a replay. */
   submit(
     submission: Submission,
     request: FastifyRequest,
@@ -59,13 +70,24 @@ export interface Commands {
 /** What a client is told to wait before it tries again. */
 const RETRY_AFTER_SECONDS = 1
 
+const REPLAYED = 'idempotency-replayed'
+
+export function markReplayed(reply: FastifyReply): void {
+  reply.header(REPLAYED, 'true')
+}
+
 export function createCommands(deps: ApiDeps): Commands {
+  const { replays } = deps
   async function append(submission: Submission, replyTo: string | undefined): Promise<LogPlace> {
     const { id, topic, partition, kind } = submission
     const value = JSON.stringify({ v: COMMAND_SCHEMA_VERSION, id, reply_to: replyTo, ...submission.command })
     try {
       const { offset, timeMs } = await deps.log.append({ topic, partition }, submission.logKey, value)
-      return { topic, partition, offset, timeMs, kind, bodyHash: submission.bodyHash?.slice(0, 16) ?? null }
+      const bodyHash = submission.bodyHash?.slice(0, 16) ?? null
+      const place = { topic, partition, offset, timeMs, kind, bodyHash }
+      replays.keep(submission, place)
+      deps.progress.accepted(place)
+      return place
     } catch (error) {
       throw appendProblem(error, submission, deps)
     }
@@ -91,16 +113,51 @@ export function createCommands(deps: ApiDeps): Commands {
     }
   }
 
+  /** `timeoutMs`: 0 for who does not wait. */
+  async function replayOrSubmit(
+    submission: Submission,
+    timeoutMs: number,
+    reply: FastifyReply,
+    askStore: AskStoreAt,
+  ): Promise<Submitted> {
+    const untilMs = deps.nowMs() + timeoutMs
+    const known = await findKnown(submission)
+    if (known !== null) {
+      const gone = timeoutMs === 0 ? AbortSignal.abort() : patience(reply, deps.closing)
+      const replay = await replays.answer(known, askStore, { timeoutMs, gone })
+      const isReused = replay !== 'ask-writer' && replay.outcome?.code === 'idempotency-key-reused'
+      if (!isReused && !(known.isOther && replay === 'ask-writer')) markReplayed(reply)
+      if (replay !== 'ask-writer') return replay
+    }
+    const waiter = timeoutMs === 0 ? null : deps.waiting.open()
+    if (waiter === null) return { place: await append(submission, undefined), outcome: null }
+    reply.header('preference-applied', 'wait')
+    return submitAndWait(submission, waiter, Math.max(1, untilMs - deps.nowMs()), reply, askStore)
+  }
+
+  /** At once where there is no key: nothing is to be found then. */
+  const findKnown = (submission: Submission) => (submission.key === null ? null : replays.find(submission))
+
   return {
-    append,
+    async accept(submission, askStore) {
+      const known = await findKnown(submission)
+      if (known !== null && !known.isOther) return { place: known.place, isReplay: true }
+      if (known !== null) {
+        const replay = await replays.answer(known, askStore, { timeoutMs: 0, gone: AbortSignal.abort() })
+        const code = replay === 'ask-writer' ? null : replay.outcome?.code
+        if (code === 'idempotency-key-reused') throw new ProblemError({ code, id: submission.subjectId })
+      }
+      return { place: await append(submission, undefined), isReplay: false }
+    },
     async submit(submission, request, reply, askStore) {
       const waitSeconds = waitSecondsOf(request.headers.prefer)
-      const waiter = waitSeconds === null ? null : deps.waiting.open()
-      if (waitSeconds === null || waiter === null) {
-        return { place: await append(submission, undefined), outcome: null }
+      const leave = waitSeconds === null ? null : deps.waitPlaces.take(accountOf(request))
+      try {
+        const timeoutMs = waitSeconds === null || leave === null ? 0 : waitSeconds * 1000
+        return await replayOrSubmit(submission, timeoutMs, reply, askStore)
+      } finally {
+        leave?.()
       }
-      reply.header('preference-applied', 'wait')
-      return submitAndWait(submission, waiter, waitSeconds * 1000, reply, askStore)
     },
     queue: (place) => deps.progress.queue(place),
     cursor: (place, subjectId, request) => deps.cursors.seal(place, subjectId, callerOf(request) ?? ''),

@@ -1,8 +1,14 @@
 /** The environment, read once. `process.env` appears nowhere else in this app. */
 import { isRedisUrlList, type RedisAddress, redisAddress } from '@ironsys/cache'
+import { type KafkaSecurity, kafkaSecurity, securityEnvironment, securityFaults } from '@ironsys/connections'
 import { z } from 'zod'
+import { authEnvironment, authFaults } from './auth-config.ts'
+import { breakerEnvironment } from './breaker-config.ts'
 import { cacheEnvironment } from './cache-config.ts'
 import type { CursorKey } from './cursor.ts'
+import { limitEnvironment } from './limit-config.ts'
+import { replayEnvironment } from './replay-connection.ts'
+import { shedEnvironment } from './shed-config.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const count = (max: number) => z.coerce.number().int().min(0).max(max)
@@ -42,10 +48,15 @@ const environmentSchema = z
       .refine(isRedisUrlList, 'must be redis://host:port; of a cluster several, with commas'),
     REDIS_CLUSTER: z.enum(['yes', 'no']).default('no'),
     ...cacheEnvironment,
+    ...breakerEnvironment,
+    ...limitEnvironment,
+    ...replayEnvironment,
+    ...shedEnvironment,
     KAFKA_BROKERS: z
       .string()
       .regex(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, 'must be host:port[,host:port]')
       .transform((text) => text.split(',')),
+    ...securityEnvironment,
     PARTITIONS: count(65_535).min(1).default(12),
     HOST: z.string().min(1).default('127.0.0.1'),
     PORT: port.default(8000),
@@ -57,17 +68,12 @@ const environmentSchema = z
       .regex(hex32, 'must be 64 hex characters')
       .transform((text) => Buffer.from(text, 'hex')),
     CURSOR_KEYS: cursorKeys,
-    AUTH_MODE: z.enum(['none']).default('none'),
-    ALLOW_NO_AUTH: z.enum(['yes', 'no']).default('no'),
+    ...authEnvironment,
   })
-  .refine(
-    ({ NODE_ENV, AUTH_MODE, ALLOW_NO_AUTH }) =>
-      NODE_ENV !== 'production' || AUTH_MODE !== 'none' || ALLOW_NO_AUTH === 'yes',
-    {
-      path: ['AUTH_MODE'],
-      message: 'is none, which production refuses unless ALLOW_NO_AUTH=yes',
-    },
-  )
+  .superRefine((values, { addIssue }) => {
+    for (const fault of [...authFaults(values), ...securityFaults(values)])
+      addIssue({ code: 'custom', ...fault })
+  })
   .refine(({ REDIS_URL, REDIS_CLUSTER }) => REDIS_CLUSTER === 'yes' || !REDIS_URL.includes(','), {
     path: ['REDIS_URL'],
     message: 'names several nodes, which needs REDIS_CLUSTER=yes',
@@ -78,6 +84,7 @@ export type Config = Omit<
   'CURSOR_KEYS' | 'REDIS_URL' | 'REDIS_CLUSTER'
 > & {
   readonly redis: RedisAddress
+  readonly kafkaSecurity: KafkaSecurity
   readonly cursorKeys: readonly [CursorKey, ...CursorKey[]]
 }
 
@@ -98,6 +105,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const { CURSOR_KEYS, REDIS_URL, REDIS_CLUSTER, ...rest } = parsed.data
   const [first, ...others] = CURSOR_KEYS
   if (first === undefined) throw new ConfigError('CURSOR_KEYS has no key')
-  const redis = redisAddress(REDIS_URL, REDIS_CLUSTER === 'yes')
-  return { ...rest, redis, cursorKeys: [first, ...others] }
+  const redis = redisAddress(REDIS_URL, REDIS_CLUSTER === 'yes', rest.REDIS_CA_FILE)
+  return { ...rest, redis, kafkaSecurity: kafkaSecurity(rest), cursorKeys: [first, ...others] }
 }

@@ -45,6 +45,45 @@ test('production refuses to run without authentication unless told twice', () =>
   expect(readConfig({ ...good, NODE_ENV: 'production', ALLOW_NO_AUTH: 'yes' }).NODE_ENV).toBe('production')
 })
 
+test('authentication takes one source of keys, an issuer and an audience; nothing secret is repeated', () => {
+  const jwt = { ...good, AUTH_MODE: 'jwt', JWT_ISSUER: 'https://id.example', JWT_AUDIENCE: 'ironsys' }
+  const [JWKS_URL, JWT_SHARED_KEY] = ['https://id.example/keys', 'c0ffee'.repeat(6)]
+  expect(readConfig({ ...jwt, JWKS_URL, NODE_ENV: 'production' })).toMatchObject({
+    JWKS_URL,
+    JWT_SHARED_KEY: '',
+  })
+  expect(readConfig({ ...jwt, JWT_SHARED_KEY })).toMatchObject({ JWT_SHARED_KEY })
+  const wrong: readonly (readonly [Record<string, string>, string])[] = [
+    [jwt, 'JWKS_URL: or JWT_SHARED_KEY is needed'],
+    [{ ...jwt, JWKS_URL, JWT_SHARED_KEY }, 'and not both'],
+    [{ ...jwt, JWT_SHARED_KEY: 'c0ffee' }, 'JWT_SHARED_KEY: must have at least 32 bytes'],
+    [{ ...jwt, JWKS_URL, JWT_ISSUER: '' }, 'JWT_ISSUER: is needed'],
+    [{ ...jwt, JWKS_URL, JWT_AUDIENCE: '' }, 'JWT_AUDIENCE: is needed'],
+    [{ ...jwt, JWKS_URL: 'http://id.example', NODE_ENV: 'production' }, 'JWKS_URL: must be https'],
+    [{ ...jwt, JWKS_URL: 'file:///keys' }, 'JWKS_URL: '],
+  ]
+  for (const [environment, line] of wrong) {
+    expect(() => readConfig(environment)).toThrow(line)
+    expect(() => readConfig(environment)).not.toThrow('c0ffee')
+  }
+})
+
+test('other sites are named exactly', () => {
+  const CORS_ORIGINS = 'https://shop.example,http://localhost:3000'
+  expect(readConfig({ ...good, CORS_ORIGINS }).CORS_ORIGINS).toEqual(new Set(CORS_ORIGINS.split(',')))
+  expect(readConfig(good).CORS_ORIGINS).toEqual(new Set())
+  for (const bad of [
+    '*',
+    'shop.example',
+    'https://shop.example/',
+    'https://*.example',
+    'null',
+    'ftp://x',
+    'HTTPS://shop.example',
+  ])
+    expect(() => readConfig({ ...good, CORS_ORIGINS: bad }), bad).toThrow('CORS_ORIGINS: must be')
+})
+
 test('a kid may not come twice', () => {
   const key = `a:${'a'.repeat(64)}`
   expect(() => readConfig({ ...good, CURSOR_KEYS: `${key},${key}` })).toThrow('names the same kid twice')

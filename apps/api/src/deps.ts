@@ -1,4 +1,5 @@
 /** What the edge needs from the world. main.ts wires the real parts, tests pass their own. */
+import type { Authenticator } from '@ironsys/access'
 import type { Snapshot, SnapshotCache } from '@ironsys/cache'
 import type {
   AuditDocument,
@@ -9,11 +10,17 @@ import type {
   SlotDocument,
 } from '@ironsys/contracts'
 import type { CommandAppender, PartitionId } from '@ironsys/engine'
+import type { RateLimiter } from '@ironsys/rate-limiter'
 import type { ApiMetrics, Logger, Tracing } from '@ironsys/telemetry'
+import type { AddressOf } from './client-address.ts'
 import type { CursorCipher } from './cursor.ts'
 import type { Identity } from './identity.ts'
+import type { LimitName } from './limit-config.ts'
 import type { ProgressView } from './progress.ts'
+import type { Replays } from './replays.ts'
+import type { Shedder } from './shedder.ts'
 import type { StreamHub } from './stream-hub.ts'
+import type { WaitPlaces } from './wait-places.ts'
 import type { Waiting } from './waiting.ts'
 
 export interface SlotFilter {
@@ -120,13 +127,22 @@ export interface ApiDeps {
   readonly reads: ReservationReads & BookingReads
   readonly progress: ProgressView
   readonly waiting: Waiting
+  readonly waitPlaces: WaitPlaces
+  /** Null: nobody is asked who they are. */
+  readonly authenticator: Authenticator | null
   readonly cursors: CursorCipher
   readonly identity: Identity
+  readonly replays: Replays
+  readonly shedder: Shedder
+  readonly limiter: RateLimiter<LimitName>
+  readonly addressOf: AddressOf
   readonly health: HealthView
   /** Aborts during the shutdown, when clients that wait must be answered with what is known. */
   readonly closing: AbortSignal
   readonly metrics: ApiMetrics
   readonly logger: Logger
+  /** What operators do: of no log level. */
+  readonly auditLog: Logger
   /** Null: no request is traced. */
   readonly tracing: Tracing | null
   readonly nowMs: () => number
@@ -137,7 +153,11 @@ export interface ApiOptions {
   /** This process; its requests' ids start with it. */
   readonly instanceId: string
   /** Requests slower than this are logged; those that wait on purpose are not. */
-  readonly slowRequestMs: number
+  readonly slowRequestMs: () => number
   /** One of so many normal requests is logged at info; 0: none. At debug level all are. */
-  readonly logOneOf: number
+  readonly logOneOf: () => number
+  /** For how long, milliseconds, a slot's snapshot is answered while it is looked up. */
+  readonly staleWhileRevalidateMs: () => number
+  /** Web sites whose pages may use the API. */
+  readonly corsOrigins: ReadonlySet<string>
 }

@@ -30,7 +30,8 @@ const assets: Readonly<Record<string, Asset>> = {
 
 const PAGE_POLICY =
   "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
-  "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; base-uri 'none'; form-action 'none'"
+  "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'none'"
 
 const START_SCRIPT = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#page', deepLinking: true })\n`
 
@@ -67,17 +68,19 @@ img[src*="//cdn."] { display: none; }
 </html>
 `
 
+const isPublic = { config: { access: 'public' } } as const
+
 export function docsRoutes(app: FastifyInstance): void {
   const description = JSON.stringify(openApiDocument())
-  app.get('/openapi.json', (_request, reply) =>
+  app.get('/openapi.json', isPublic, (_request, reply) =>
     send(reply, `${JSON_TYPE}; charset=utf-8`, 'public, max-age=60', description),
   )
-  app.get('/docs', (_request, reply) => sendPage(reply, referencePage))
-  app.get('/redoc', (_request, reply) => sendPage(reply, redocPage))
-  app.get('/docs/assets/start.js', (_request, reply) =>
+  app.get('/docs', isPublic, (_request, reply) => sendPage(reply, referencePage))
+  app.get('/redoc', isPublic, (_request, reply) => sendPage(reply, redocPage))
+  app.get('/docs/assets/start.js', isPublic, (_request, reply) =>
     send(reply, SCRIPT, 'public, max-age=3600', START_SCRIPT),
   )
-  app.get<{ Params: { file: string } }>('/docs/assets/:file', (request, reply) => {
+  app.get<{ Params: { file: string } }>('/docs/assets/:file', isPublic, (request, reply) => {
     const asset = Object.hasOwn(assets, request.params.file) ? assets[request.params.file] : undefined
     if (asset === undefined) throw new ProblemError({ code: 'not-found' })
     return send(reply, asset.type, 'public, max-age=3600', createReadStream(require.resolve(asset.file)))
@@ -87,7 +90,7 @@ export function docsRoutes(app: FastifyInstance): void {
 
 /** What a problem's `type` leads to. */
 function problemRoutes(app: FastifyInstance): void {
-  app.get<{ Params: { code: string } }>('/problems/:code', (request, reply) => {
+  app.get<{ Params: { code: string } }>('/problems/:code', isPublic, (request, reply) => {
     const { code } = request.params
     if (!isProblemCode(code)) throw new ProblemError({ code: 'not-found' })
     const { status, title, when } = problemTable[code]

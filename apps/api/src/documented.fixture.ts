@@ -27,8 +27,8 @@ const { paths, components } = z
   })
   .parse(openApiDocument())
 
-/** Of the message and the connection, not of the answer. */
-const ofTransfer = /^(connection|keep-alive|transfer-encoding|content-(length|type)|date)$/
+/** Of the message, the connection and the browser that reads it, not of the answer. */
+const ofTransfer = /^(connection|keep-alive|transfer-encoding|content-(length|type)|date|access-control-.*)$/
 
 /** Empty for paths that are none of the table's. */
 export function undocumentedIn({ method, url, status, headers }: SentAnswer): readonly string[] {

@@ -24,6 +24,21 @@ const requestProblems = {
     title: 'The cursor is not valid here',
     when: 'It was changed, belongs to another id, caller or log, or its key has been retired. Ask without it.',
   },
+  unauthenticated: {
+    status: 401,
+    title: 'Who asks is not known',
+    when: 'There is no token and no API key in `Authorization: Bearer …`, or it is not valid here or has expired: `WWW-Authenticate` says which.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The caller may not do this',
+    when: 'The route takes a scope that the token or API key does not have; or the request names another user, which takes the scope `operate`.',
+  },
+  'user-not-found': {
+    status: 404,
+    title: 'No such user',
+    when: 'Without the scope `operate` there is no user but your own.',
+  },
   'not-found': {
     status: 404,
     title: 'No such resource',
@@ -54,6 +69,11 @@ const requestProblems = {
     title: 'The body must be application/json',
     when: 'The `Content-Type` is missing or is not application/json in UTF-8, or the body is compressed.',
   },
+  'expectation-failed': {
+    status: 417,
+    title: 'What the request expects is not known here',
+    when: 'The `Expect` header has something else than `100-continue`.',
+  },
   'invalid-request': {
     status: 422,
     title: 'The request breaks the rules',
@@ -68,6 +88,11 @@ const requestProblems = {
     status: 429,
     title: 'One caller has too many streams',
     when: 'Close one of them, or read the slot with GET.',
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many requests',
+    when: 'More than the address, the caller or the endpoint may have: `RateLimit` says which. Retry after `Retry-After` seconds; nothing of this request was done.',
   },
   'headers-too-large': {
     status: 431,
@@ -191,6 +216,11 @@ const stateProblems = {
     title: 'It is not known whether the command was accepted',
     when: 'Repeat the same request with the `idempotency_key` of this answer: it takes effect at most once.',
   },
+  'auth-unavailable': {
+    status: 503,
+    title: 'Who asks cannot be found out now',
+    when: 'The keys that tokens are checked with, or the store of API keys, cannot be reached; what was checked shortly before still works. Retry after `Retry-After` seconds.',
+  },
   'reads-unavailable': {
     status: 503,
     title: 'This cannot be read now',
@@ -224,6 +254,26 @@ const operationsProblems = {
     status: 409,
     title: 'The dead letter cannot be redriven',
     when: 'Its record has no value or one that is not UTF-8: no writer will ever read it. Discard it.',
+  },
+  'config-changed': {
+    status: 412,
+    title: 'The settings have changed',
+    when: '`If-Match` names another version than the newest. Read them again, and decide again.',
+  },
+  'config-version-not-found': {
+    status: 404,
+    title: 'No such version of the settings',
+    when: 'It was never there or is not kept any more; or there is nothing yet to be rolled back.',
+  },
+  'config-unreadable': {
+    status: 409,
+    title: 'These settings are of other software',
+    when: 'The version has settings or values that this software does not know. Roll back to one that it knows, or use the software that stored it.',
+  },
+  'config-unavailable': {
+    status: 503,
+    title: 'The settings cannot be reached now',
+    when: 'What is in force stays so. A change may or may not be stored: look at the version before you repeat it.',
   },
 } as const satisfies Record<string, ProblemSpec>
 

@@ -25,7 +25,7 @@ test('docs/errors.md lists the table: code, status, title and when', () => {
 
 test('every code can be answered by some route, by the server before there is one, or by the operations port', () => {
   const ofServer = ['not-found', 'method-not-allowed', 'request-timeout']
-  const ofOperations = codes.filter((code) => code.startsWith('dead-letter-') || code === 'foreign-request')
+  const ofOperations = codes.filter((code) => /^(dead-letter|config)-|^foreign-request$/.test(code))
   // What only the command line asks for.
   const ofRetention = ['not-over-yet']
   const answered = new Set<string>([

@@ -7,9 +7,11 @@ import { identityOf } from './route.ts'
 
 /** Every error that a handler throws becomes a problem document; faults of ours are logged. */
 export function answerFailures(app: FastifyInstance, logger: Logger): void {
+  const isNews = createOutageNews()
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const problem = problemOfError(error)
-    if (problem === null || statusOf(problem.code) >= 500) logFailure(logger, request, error)
+    const isOurs = problem === null || statusOf(problem.code) >= 500
+    if (isOurs && (problem === null || isNews(problem.code))) logFailure(logger, request, error)
     return sendProblem(request, reply, problem ?? { code: 'internal' })
   })
 }
@@ -37,9 +39,25 @@ export function problemOfError(error: FastifyError | ProblemError): Problem | nu
   return status >= 400 && status < 500 ? { code: 'bad-request' } : null
 }
 
+/** Refusals that come by the thousand while something is out or full. */
+const outages: ReadonlySet<ProblemCode> = new Set(['log-unavailable', 'overloaded', 'reads-unavailable'])
+const OUTAGE_LINE_EVERY_MS = 1000
+
+/** True at most once a second for each kind of outage, and always for what is none. */
+function createOutageNews(): (code: ProblemCode) => boolean {
+  const saidMs = new Map<ProblemCode, number>()
+  return (code) => {
+    if (!outages.has(code)) return true
+    const nowMs = performance.now()
+    const isNews = nowMs - (saidMs.get(code) ?? Number.NEGATIVE_INFINITY) >= OUTAGE_LINE_EVERY_MS
+    if (isNews) saidMs.set(code, nowMs)
+    return isNews
+  }
+}
+
 /**
- * The cause of a 5xx, for the operator only, under the route's pattern: a path may name a user. An outage of the log
- * is one line here and a metric.
+ * The cause of a 5xx, for the operator only, under the route's pattern: a path may name a user. Of an outage it is one line
+ * a second; the metrics count them all.
  */
 function logFailure(logger: Logger, request: FastifyRequest, error: Error): void {
   const fields = { ...identityOf(request), method: request.method, route: request.routeOptions.url ?? 'none' }

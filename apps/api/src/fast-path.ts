@@ -4,18 +4,22 @@
  *
  *  F1  What it answers is, but for the request's id, what the route would answer, head and body. Whatever would be answered in
  *      any other way is left to the route, untouched and not counted.
- *  F2  It is counted, timed, logged and traced as the route's answers are.
+ *      Who asks does not matter: what is public is so for everybody, and credentials are not looked at.
+ *  F2  It is counted, timed, logged and traced as the route's answers are, but that its time ends when the answer is handed
+ *      to the connection, and not when the connection has passed it on: a client that reads slowly is not seen in it.
  */
 import { Buffer } from 'node:buffer'
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { namesHost } from './http-rules.ts'
+import { createFastLimit } from './limits.ts'
 import type { RequestIds } from './request-id.ts'
 import { createObserve, type RouteContext } from './route.ts'
 import { routes } from './routes.ts'
-import { JSON_TYPE, NOSNIFF, snapshotBody, snapshotHead } from './snapshot-answer.ts'
+import { securityHeaderList } from './security-headers.ts'
+import { createSnapshotHead, JSON_TYPE, snapshotBody } from './snapshot-answer.ts'
 
 const PREFIX = '/slots/'
 const URL_LENGTH = PREFIX.length + 36
-const noHeaders: IncomingHttpHeaders = {}
 
 /** Whether it has answered. Synchronous; when false, nothing has happened to the request. */
 export type FastPath = (request: IncomingMessage, response: ServerResponse) => boolean
@@ -24,28 +28,29 @@ export function createFastPath(context: RouteContext, requestIds: RequestIds): F
   const { slots, health, tracing } = context.deps
   const { method, url: route } = routes.getSlot
   const observe = createObserve(context, route, method)
+  const passes = createFastLimit(context.deps, routes.getSlot)
+  const headOf = createSnapshotHead(context.options)
+  const hasOrigins = context.options.corsOrigins.size > 0
+  const always = hasOrigins ? [...securityHeaderList, 'vary', 'origin'] : securityHeaderList
   return (request, response) => {
     const url = request.url ?? ''
     if (request.method !== method || url.length !== URL_LENGTH || !url.startsWith(PREFIX)) return false
-    const named = headersThatMatter(request.rawHeaders)
-    if (named === 'conditional' || health.draining()) return false
+    if (isSpecial(request, hasOrigins) || health.draining()) return false
     const startedMs = performance.now()
     const slotId = url.slice(PREFIX.length)
     const known = slots.peek(slotId)
     if (known === undefined || 'missing' in known) return false
     const read = slots.getNow(slotId)
     if (read === undefined || 'missing' in read) return false
-    // Node makes the object of headers when it is first asked for.
-    const headers = named === 'some' ? request.headers : noHeaders
-    const id = requestIds({ headers })
-    const span = tracing === null ? null : tracing.start(method, headers)
-    const { etag, age, caching } = snapshotHead(read)
+    if (!passes(request)) return false
+    const id = requestIds(request)
+    const span = tracing === null ? null : tracing.start(method, request.headers)
+    const { etag, age, caching } = headOf(read)
     const body = snapshotBody(read)
     response.writeHead(200, [
       'x-request-id',
       id,
-      'x-content-type-options',
-      NOSNIFF,
+      ...always,
       'etag',
       etag,
       'age',
@@ -63,16 +68,12 @@ export function createFastPath(context: RouteContext, requestIds: RequestIds): F
   }
 }
 
-/** `conditional`: the answer may be another one; `some`: headers that are read on every request. */
-function headersThatMatter(rawHeaders: readonly string[]): 'none' | 'some' | 'conditional' {
-  let found: 'none' | 'some' = 'none'
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? ''
-    // Those that are looked for have 11 to 13 letters.
-    if (name.length < 11 || name.length > 13) continue
-    const known = name.toLowerCase()
-    if (known === 'if-none-match') return 'conditional'
-    if (known === 'x-request-id' || known === 'traceparent') found = 'some'
-  }
-  return found
+/** Whether the answer may be another one than the snapshot with 200. Node has made the object of headers by now. */
+function isSpecial(request: IncomingMessage, hasOrigins: boolean): boolean {
+  const { headers } = request
+  return (
+    headers['if-none-match'] !== undefined ||
+    (hasOrigins && headers.origin !== undefined) ||
+    !namesHost(request)
+  )
 }

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import type { Tracing } from '@ironsys/telemetry'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { undocumentedIn } from './documented.fixture.ts'
 import { createMemoryWorld, type MemoryOptions, type MemoryWorld } from './memory-world.ts'
 
@@ -125,6 +125,28 @@ test('whatever may be answered in another way is left to the route', async () =>
   expect(routed).toBe(statuses.length)
 })
 
+test('what is known to be missing is asked of the cache, and counted there, once', async () => {
+  await world.app.inject(`/slots/${UNKNOWN}`)
+  const counted = vi.spyOn(world.cache, 'getNow')
+  expect((await send(`/slots/${UNKNOWN}`)).status).toBe(404)
+  expect(counted.mock.results.map(({ value }) => value)).toEqual([{ missing: true }])
+})
+
+test('a cache in front may revalidate for as long as the setting lets this process, both ways', async () => {
+  for (const [ms, seconds] of [
+    [60_000, 60],
+    [2999, 2],
+    [0, 0],
+  ] as const) {
+    world.staleWhileRevalidateMs = ms
+    const fast = await send(`/slots/${SLOT}`)
+    expect(headersOf(fast)['cache-control']).toBe(
+      `public, max-age=0, s-maxage=1, stale-while-revalidate=${seconds}`,
+    )
+    expect(lasting(await sendToRoute())).toEqual(lasting(fast))
+  }
+})
+
 test('while draining, the route tells clients to close their connection', async () => {
   world.health.draining = true
   const { status, head } = await send(`/slots/${SLOT}`)
@@ -161,10 +183,14 @@ test('it is traced and logged like any other request', async () => {
   const before = lines.length
   ended.length = 0
   await send(`/slots/${SLOT}`, { traceparent: '00-1', 'x-request-id': 'mine-2' })
+  await send(`/slots/${SLOT}`, { traceparent: '00-2' })
   expect(routed).toBe(0)
   const answer = { route: '/slots/:id', status: 200, requestId: 'mine-2' }
-  expect(ended).toEqual([{ method: 'GET', traceparent: '00-1', ...answer }])
-  expect(lines.slice(before)).toMatchObject([
+  expect(ended).toEqual([
+    { method: 'GET', traceparent: '00-1', ...answer },
+    { method: 'GET', traceparent: '00-2', ...answer, requestId: expect.stringMatching(/^test-/) },
+  ])
+  expect(lines.slice(before, before + 1)).toMatchObject([
     {
       msg: 'request',
       request_id: 'mine-2',

@@ -1,6 +1,6 @@
 /**
- * Keeps web pages off the operations port, which has no log-in: an operator's browser reaches it, and does what any page
- * tells it. A page of another site gives itself away by `Sec-Fetch-Site` or `Origin`; one whose name was pointed at
+ * Keeps web pages off the operations port, which may ask for no credentials (AUTH_MODE=none): an operator's browser
+ * reaches it, and does what any page tells it. A page of another site gives itself away by `Sec-Fetch-Site` or `Origin`; one whose name was pointed at
  * loopback (DNS rebinding) is of the same site for the browser, and gives itself away by `Host`.
  */
 import type { IncomingHttpHeaders } from 'node:http'

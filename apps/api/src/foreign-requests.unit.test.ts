@@ -60,7 +60,10 @@ describe('the port', () => {
       return { result: 'not-found' }
     },
   }
-  const operations = buildOperations({ ...world.deps, deadLetters: () => letters }, { instanceId: 'test' })
+  const operations = buildOperations(
+    { ...world.deps, deadLetters: () => letters, settings: () => null },
+    { instanceId: 'test' },
+  )
 
   afterEach(async () => {
     await operations.close()

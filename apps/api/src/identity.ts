@@ -10,6 +10,7 @@ import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
 import { deriveId, mintId } from '@ironsys/contracts'
 import type { FastifyRequest } from 'fastify'
 import { canonicalHash } from './canonical.ts'
+import { nameOf } from './ownership.ts'
 import { invalid } from './problem.ts'
 
 export interface IdentityScope {
@@ -31,6 +32,8 @@ export interface Identity {
   commandId(scope: IdentityScope, key: string | null, index: number, nowMs: number): CommandId
   /** A key that makes {@link commandId} give this id again. */
   retryKey(scope: IdentityScope, id: string): string
+  /** What the record of a keyed request is called: it tells nothing of what it is made from. */
+  recordName(scope: IdentityScope, key: string, index: number): string
 }
 
 /** `idKey`: 32 bytes, permanent for a deployment. */
@@ -44,6 +47,10 @@ export function createIdentity(idKey: Buffer): Identity {
   const retryKey = (scope: IdentityScope, id: string): string => `retry.${id}.${macOf(scope, id)}`
   return {
     retryKey,
+    recordName({ caller, endpoint, partitionKey }, key, index) {
+      const parts = ['record', caller, endpoint, partitionKey, key, index]
+      return createHmac('sha256', secret).update(JSON.stringify(parts)).digest('base64url')
+    },
     commandId(scope, key, index, nowMs) {
       const { caller, endpoint, partitionKey } = scope
       if (key === null) return { id: mintId(partitionKey, nowMs), keyed: false }
@@ -63,11 +70,11 @@ function sameText(a: string, b: string): boolean {
 }
 
 /**
- * The authenticated caller, or null while AUTH_MODE is `none`: a command's caller is then the user its body names,
- * and cursors are bound to nobody. Authentication puts its answer here.
+ * The name of the authenticated caller, or null while AUTH_MODE is `none`: a command's caller is then the user its body
+ * names, and cursors are bound to nobody. Whose things it may touch is another question: ownerOf.
  */
-export function callerOf(_request: FastifyRequest): string | null {
-  return null
+export function callerOf({ caller }: Pick<FastifyRequest, 'caller'>): string | null {
+  return nameOf(caller)
 }
 
 const keyPattern = /^[\x20-\x7e]{1,255}$/

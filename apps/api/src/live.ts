@@ -1,11 +1,11 @@
 /** What this instance hears over Redis, and the views that live from it: snapshots, progress, replies. */
 import {
+  type ConfigurableSnapshotCache,
   connectSubscription,
   createLiveSubscriber,
   createSnapshotCache,
   type RedisConnection,
   readProgress,
-  type SnapshotCache,
 } from '@ironsys/cache'
 import {
   commandTopics,
@@ -16,6 +16,7 @@ import {
 } from '@ironsys/contracts'
 import type { ApiMetrics, Logger } from '@ironsys/telemetry'
 import { type Arrivals, createArrivals } from './arrivals.ts'
+import type { Breakers } from './breakers.ts'
 import { snapshotCacheOptions } from './cache-config.ts'
 import type { Config } from './config.ts'
 import type { ReservationReads } from './deps.ts'
@@ -25,7 +26,7 @@ import { steadyNowMs } from './times.ts'
 import { createWaiting, type Waiting } from './waiting.ts'
 
 export interface Live {
-  readonly slots: SnapshotCache<SlotDocument>
+  readonly slots: ConfigurableSnapshotCache<SlotDocument>
   readonly arrivals: Arrivals
   readonly progress: ProgressView
   readonly waiting: Waiting
@@ -38,6 +39,7 @@ export interface LiveDeps {
   /** For commands; the subscription gets a connection of its own. */
   readonly redis: RedisConnection
   readonly reads: ReservationReads
+  readonly breakers: Pick<Breakers, 'postgres' | 'redis'>
   readonly metrics: ApiMetrics
   readonly logger: Logger
 }
@@ -50,11 +52,13 @@ export async function connectLive({
   instanceId,
   redis,
   reads,
+  breakers,
   metrics,
   logger,
 }: LiveDeps): Promise<Live> {
   const slots = createSnapshotCache<SlotDocument>({
     redis,
+    redisBreaker: breakers.redis,
     redisKey: redisNames.slot,
     load: reads.slot,
     parse: readSlotDocument,
@@ -69,7 +73,11 @@ export async function connectLive({
     read: reads.progress,
     nowMs: steadyNowMs,
   })
-  const waiting = createWaiting(instanceId, replyObserver(metrics))
+  const waiting = createWaiting(
+    instanceId,
+    replyObserver(metrics),
+    () => breakers.postgres.state() === 'closed',
+  )
   const arrivals = createArrivals()
   await progress.load()
 

@@ -1,7 +1,8 @@
 /** What the adapters report, put into cells that are bound once. */
 import type { CacheTier } from '@ironsys/cache'
 import type { ProducerObserver } from '@ironsys/kafka'
-import type { ApiMetrics, CounterCell, SpanResult } from '@ironsys/telemetry'
+import type { LimiterObserver } from '@ironsys/rate-limiter'
+import type { ApiMetrics, CounterCell, Logger, SpanResult } from '@ironsys/telemetry'
 import type { PageSource } from './slot-pages.ts'
 import type { StreamEnd } from './stream.ts'
 import type { StreamForm } from './stream-frames.ts'
@@ -26,6 +27,26 @@ export function pageObserver({ slotPages }: ApiMetrics): (source: PageSource) =>
     stale: slotPages.with({ source: 'stale' }),
   }
   return (source) => cells[source].inc()
+}
+
+/** Logs the beginning and the end of an outage. */
+export function limiterObserver(
+  { rateLimitFetches, rateLimitsLocal }: Pick<ApiMetrics, 'rateLimitFetches' | 'rateLimitsLocal'>,
+  logger: Logger,
+): LimiterObserver {
+  const cells = {
+    granted: rateLimitFetches.with({ result: 'granted' }),
+    refused: rateLimitFetches.with({ result: 'refused' }),
+    failed: rateLimitFetches.with({ result: 'failed' }),
+  }
+  return {
+    fetched: (result) => cells[result].inc(),
+    changed(isLocal, err) {
+      rateLimitsLocal.set(isLocal ? 1 : 0)
+      if (isLocal) logger.warn({ err }, 'rate limits are local, a share of each: Redis does not answer')
+      else logger.info({}, 'rate limits are shared again')
+    },
+  }
 }
 
 export function replyObserver({ replies }: ApiMetrics): (result: ReplyResult) => void {

@@ -24,8 +24,17 @@ import {
   updateSlotRequestSchema,
 } from '@ironsys/contracts'
 import { z } from 'zod'
-import { type AnswerHeader, answerHeaders, answersTo, everyAnswer, problemHeaders } from './answer-headers.ts'
+import {
+  type AnswerHeader,
+  answerHeaders,
+  answersTo,
+  everyAnswer,
+  limitHeaders,
+  problemHeaders,
+} from './answer-headers.ts'
 import { type ProblemCode, problemTable } from './errors.ts'
+import { tellsLimits } from './limits.ts'
+import { accessText, linksOf, rulesAcrossFields } from './openapi-details.ts'
 import type { RequestHeader, RouteAnswer, RouteSpec } from './route-spec.ts'
 import { problemsOf, routeList } from './routes.ts'
 
@@ -62,7 +71,8 @@ const headerParameters: Readonly<Record<RequestHeader, Json>> = {
   'Idempotency-Key': {
     description:
       'Makes repeats of this request have one effect. Wins over the `idempotency_key` of the body. 1–255 printable ASCII characters.',
-    schema: { type: 'string', minLength: 1, maxLength: 255 },
+    // Spaces at the ends are no part of a header's value.
+    schema: { type: 'string', maxLength: 255, pattern: '^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$' },
   },
   Prefer: {
     description: `\`wait=N\`: wait up to N seconds (1–${limits.waitSecondsMax}) for the decision.`,
@@ -100,6 +110,14 @@ export function openApiDocument(): Json {
     ],
     paths: pathsOf(routeList),
     components: {
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'A JWT, or an API key (`iron_…`). The words of a requirement are scopes: `operate` includes `reserve`, `admin` both. Without `operate` a caller sees and touches only what belongs to its own user.',
+        },
+      },
       schemas: { ...componentSchemas(requestNames, 'input'), ...componentSchemas(answerNames, 'output') },
       headers: answerHeaders,
     },
@@ -126,6 +144,8 @@ function operation(route: RouteSpec): Json {
     operationId: route.operationId,
     tags: [route.tag],
     summary: route.summary,
+    description: accessText(route),
+    security: route.access === 'public' ? [] : [{ bearer: [route.access.scope] }],
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
       requestBody: {
@@ -146,12 +166,15 @@ function parametersOf(schema: z.ZodObject | undefined, place: 'path' | 'query'):
 
 /** No status is both an answer of the table and a problem. */
 function responsesOf(route: RouteSpec): Json {
-  const told = route.headers.flatMap((name) => answersTo[name] ?? [])
+  const told = [
+    ...route.headers.flatMap((name) => answersTo[name] ?? []),
+    ...(tellsLimits(route) ? limitHeaders : []),
+  ]
   const responses: Record<string, Json> = {}
   for (const [status, answer] of Object.entries(route.answers)) {
     const common = status === '101' ? [] : [...everyAnswer, ...told]
     const headers = headersOf([...common, ...(answer.headers ?? [])])
-    responses[status] = { ...answerResponse(answer), headers }
+    responses[status] = { ...answerResponse(answer), headers, ...linksOf(route) }
   }
   const byStatus = Map.groupBy(problemsOf(route), (code) => problemTable[code].status)
   for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
@@ -176,18 +199,29 @@ function answerResponse({ description, schema, otherType, onlyType }: RouteAnswe
 function problemResponse(codes: readonly ProblemCode[]): Json {
   return {
     description: codes.map((code) => `\`${code}\`: ${problemTable[code].when}`).join('\n\n'),
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    content: { 'application/problem+json': { schema: problemSchemaOf(codes) } },
   }
+}
+
+/** The closed list of its codes, for machines. */
+function problemSchemaOf(codes: readonly ProblemCode[]): Json {
+  const properties = { code: { enum: codes, description: 'One of these.' } }
+  return { allOf: [{ $ref: '#/components/schemas/Problem' }, { type: 'object', properties }] }
 }
 
 function componentSchemas(names: ReadonlyMap<z.ZodType, string>, io: 'input' | 'output'): Json {
   const sorted = [...names].sort(([, a], [, b]) => (a < b ? -1 : 1))
-  return Object.fromEntries(sorted.map(([schema, name]) => [name, jsonSchema(schema, io)]))
+  return Object.fromEntries(
+    sorted.map(([schema, name]) => [name, { ...jsonSchema(schema, io), ...rulesAcrossFields.get(schema) }]),
+  )
 }
 
 function schemaOf(schema: z.ZodType, names: ReadonlyMap<z.ZodType, string>): Json {
   const name = names.get(schema)
-  return name === undefined ? jsonSchema(schema, 'output') : { $ref: `#/components/schemas/${name}` }
+  if (name !== undefined) return { $ref: `#/components/schemas/${name}` }
+  if (!(schema instanceof z.ZodUnion)) return jsonSchema(schema, 'output')
+  const options = schema.options.filter((option) => option instanceof z.ZodType)
+  return { anyOf: options.map((option) => schemaOf(option, names)) }
 }
 
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {

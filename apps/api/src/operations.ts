@@ -1,6 +1,9 @@
 /** The operations port: metrics, health and what operators do, on loopback unless configured. */
 import type { DeadLetters } from '@ironsys/dead-letters'
 import { type FastifyInstance, fastify } from 'fastify'
+import { guardRoutes } from './access.ts'
+import { auditAdminActions } from './admin-audit.ts'
+import { configRoutes } from './admin-config.ts'
 import { deadLetterRoutes } from './admin-dead-letters.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { answerFailures } from './failures.ts'
@@ -8,11 +11,18 @@ import { refuseForeignRequests } from './foreign-requests.ts'
 import { sendLive, sendReady } from './health.ts'
 import { sendProblem } from './problem.ts'
 import { createRequestIds } from './request-id.ts'
+import type { RuntimeSettings } from './runtime-settings.ts'
+import { addSecurityHeaders } from './security-headers.ts'
 import { validatorCompiler } from './validation.ts'
 
-export interface OperationsDeps extends Pick<ApiDeps, 'metrics' | 'health' | 'logger'> {
+/** What scrapers and balancers ask for, who have no credentials: the port is not for everybody. */
+const isPublic = { config: { access: 'public' } } as const
+
+export interface OperationsDeps
+  extends Pick<ApiDeps, 'metrics' | 'health' | 'logger' | 'authenticator' | 'auditLog'> {
   /** Null until the servers were reached: this port listens before that. */
   readonly deadLetters: () => DeadLetters | null
+  readonly settings: () => RuntimeSettings | null
 }
 
 export function buildOperations(
@@ -28,17 +38,20 @@ export function buildOperations(
   })
   app.setValidatorCompiler(validatorCompiler)
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
+    addSecurityHeaders(reply.header('x-request-id', request.id))
     done()
   })
   refuseForeignRequests(app)
+  guardRoutes(app, deps)
+  auditAdminActions(app, deps.auditLog)
   answerFailures(app, logger)
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, { code: 'not-found' }))
-  app.get('/metrics', async (_request, reply) =>
+  app.get('/metrics', isPublic, async (_request, reply) =>
     reply.header('content-type', metrics.contentType).send(await metrics.metricsText()),
   )
-  app.get('/health/live', (_request, reply) => sendLive(reply))
-  app.get('/health/ready', (_request, reply) => sendReady(reply, health))
+  app.get('/health/live', isPublic, (_request, reply) => sendLive(reply))
+  app.get('/health/ready', isPublic, (_request, reply) => sendReady(reply, health))
   deadLetterRoutes(app, deps)
+  configRoutes(app, deps)
   return app
 }

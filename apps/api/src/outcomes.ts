@@ -14,6 +14,7 @@ import { canonicalJson } from './canonical.ts'
 import type { LogPlace } from './cursor.ts'
 import type { ApiDeps } from './deps.ts'
 import { bodyHash } from './identity.ts'
+import { ownOnly } from './ownership.ts'
 import { readReservation } from './stored-reservation.ts'
 
 export type StoreDeps = Pick<ApiDeps, 'reads' | 'progress'>
@@ -60,10 +61,10 @@ export async function confirmOutcome(
 ): Promise<CommandOutcome | null> {
   if (late !== undefined || hash !== undefined) return rememberedOutcome(deps, commandId, hash)
   if (!(await deps.progress.passed(place))) return null
-  const stored = await readReservation(deps.reads, id)
+  const stored = await readReservation(deps.reads, id, caller)
   if (stored === null) return { code: 'reservation-not-found' }
   const { document: reservation } = stored
-  const refusal = refusalToAll(reservation, caller)
+  const refusal = refusalToAll(reservation)
   if (refusal !== null) return refusal
   const wasSince = (status: ReservationDocument['status']) => hadSince(reservation, status, place)
   switch (reservation.status) {
@@ -89,10 +90,11 @@ export async function cancelOutcome(
   place: LogPlace,
 ): Promise<CommandOutcome | null> {
   const decided = await progress.passed(place)
-  const stored = await reads.reservation(id)
+  // Somebody else's is answered no sooner than one that is unknown.
+  const stored = ownOnly(await reads.reservation(id), caller)
   if (stored === null) return decided ? { code: 'reservation-not-found' } : null
   const { document: reservation } = stored
-  const refusal = refusalToAll(reservation, caller)
+  const refusal = refusalToAll(reservation)
   if (refusal !== null) return refusal
   if (reservation.status === 'cancelled') return { code: 'ok', reservation }
   if (!decided) return null
@@ -114,8 +116,7 @@ function codeOf({ status, reason }: ReservationDocument): CommandOutcome['code']
 }
 
 /** What holds whatever the reservation has become. */
-function refusalToAll(reservation: ReservationDocument, caller: string | undefined): CommandOutcome | null {
-  if (caller !== undefined && reservation.user_id !== caller) return { code: 'reservation-not-found' }
+function refusalToAll(reservation: ReservationDocument): CommandOutcome | null {
   return reservation.booking_id === undefined ? null : { code: 'part-of-booking', reservation }
 }
 

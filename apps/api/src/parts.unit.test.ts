@@ -168,6 +168,26 @@ describe('progress', () => {
     gone.abort()
     expect([await passes, await leaves]).toEqual([true, false])
   })
+
+  test('the lag is that of the partition that is furthest behind, and unknown after a long silence', async () => {
+    const { world, view } = createView()
+    view.setLive(true)
+    for (const [partition, perSecond] of [2000, 10].entries())
+      view.apply({ topic: TOPIC, partition, nextOffset: 100, perSecond })
+    expect(view.lagMs()).toBe(0)
+    view.accepted(at(0, 10_099))
+    // Its published rate is only what it had to.
+    view.accepted(at(1, 2099))
+    view.accepted(at(1, 50))
+    expect(view.lagMs()).toBe(5000)
+    view.apply({ topic: TOPIC, partition: 0, nextOffset: 10_100, perSecond: 2000 })
+    expect(view.lagMs()).toBe(2000)
+    // Silent, it is looked up; a store that says where it stands is as good as an announcement.
+    world.nowMs += progressLimits.lagKnownMs
+    world.stored = 1100
+    expect(view.lagMs()).toBe(0)
+    await vi.waitFor(() => expect(view.lagMs()).toBe(1000))
+  })
 })
 
 describe('waiting', () => {
@@ -200,6 +220,25 @@ describe('waiting', () => {
     expect(await outcome).toEqual(ok)
     expect(asked).toHaveBeenCalledTimes(3)
     expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  test('a store that is out is not asked, and found again when it is back', async () => {
+    vi.useFakeTimers()
+    let mayAsk = false
+    const waiting = createWaiting(
+      'i',
+      () => undefined,
+      () => mayAsk,
+    )
+    const asked = vi.fn(async () => ok)
+    const outcome = waiting.open()?.outcome(20_000, asked, never)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(asked).not.toHaveBeenCalled()
+    mayAsk = true
+    await vi.advanceTimersByTimeAsync(waitingLimits.longestCheckMs)
+    expect(await outcome).toEqual(ok)
+    expect(asked).toHaveBeenCalledTimes(1)
     vi.useRealTimers()
   })
 

@@ -15,6 +15,8 @@ export interface Problem {
   readonly failedSlotId?: SlotId | undefined
   /** With `outcome-unknown`: what to repeat the request with. */
   readonly idempotencyKey?: string | undefined
+  /** For `WWW-Authenticate`. */
+  readonly challenge?: string | undefined
   /** Whole seconds, for `Retry-After`. */
   readonly retryAfterSeconds?: number | undefined
 }
@@ -56,6 +58,8 @@ export const problemContentType = 'application/problem+json; charset=utf-8'
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const document = problemDocument(problem, request.id, pathOf(request.url))
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds))
+  if (problem.challenge !== undefined) reply.header('www-authenticate', problem.challenge)
+  reply.problemCode = problem.code
   return reply
     .code(document.status)
     .header('content-type', problemContentType)

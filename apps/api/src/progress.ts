@@ -15,6 +15,13 @@ export interface ProgressView {
   apply(progress: PublishedProgress): void
   /** Whether announcements arrive. While they do not, the store is asked where an answer depends on it. */
   setLive(live: boolean): void
+  /** Takes notice of a command that this process put into the log. */
+  accepted(place: CommandPlace): void
+  /**
+   * When the last of them will be decided, of the partition that is furthest behind, milliseconds from now; 0 when all are.
+   * Partitions that nothing has been heard of lately do not count: not to know is no lag.
+   */
+  lagMs(): number
   /** Where a command stands in its queue, from memory alone. */
   queue(place: CommandPlace): Queue
   /** Whether the command is decided. Throws when that is not known and the store cannot be asked. */
@@ -43,10 +50,14 @@ export const progressLimits = {
   perSecondAtLeast: 1000,
   /** An announcement may be lost: a partition that was silent for this long is looked at in the store. */
   silenceMs: 1000,
+  /** Silent for longer, in the store too, its lag is not known. */
+  lagKnownMs: 5000,
 } as const
 
 interface PartitionView {
   nextOffset: number
+  /** After the last command from here. */
+  acceptedEnd: number
   perSecond: number
   readAtMs: number
   heardAtMs: number
@@ -96,6 +107,23 @@ export function createProgressView({ topics, partitions, read, nowMs }: Progress
     setLive(now) {
       live = now
     },
+    accepted(place) {
+      const view = viewOf(place)
+      if (view !== undefined) view.acceptedEnd = Math.max(view.acceptedEnd, place.offset + 1)
+    },
+    lagMs() {
+      let most = 0
+      for (const [topic, partitionViews] of views) {
+        for (const [partition, view] of partitionViews.entries()) {
+          if (view.acceptedEnd <= view.nextOffset) continue
+          const silentMs = nowMs() - view.heardAtMs
+          if (silentMs >= progressLimits.silenceMs) refresh(view, { topic, partition }).catch(() => undefined)
+          if (silentMs < progressLimits.lagKnownMs)
+            most = Math.max(most, queueOf(view, view.acceptedEnd - 1).eta_ms ?? 0)
+        }
+      }
+      return most
+    },
     queue(place) {
       const view = viewOf(place)
       if (view === undefined) return { position: null, eta_ms: null }
@@ -126,7 +154,15 @@ export function createProgressView({ topics, partitions, read, nowMs }: Progress
 
 function emptyView(): PartitionView {
   const never = Number.NEGATIVE_INFINITY
-  return { nextOffset: 0, perSecond: 0, readAtMs: never, heardAtMs: never, reading: null, waiters: new Set() }
+  return {
+    nextOffset: 0,
+    acceptedEnd: 0,
+    perSecond: 0,
+    readAtMs: never,
+    heardAtMs: never,
+    reading: null,
+    waiters: new Set(),
+  }
 }
 
 function advance(view: PartitionView, nextOffset: number): void {

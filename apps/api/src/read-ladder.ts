@@ -5,15 +5,22 @@
  * Arguments: the rung, a port, a file with the answer's JSON, and the base URL of a collector of spans.
  */
 import { readFileSync } from 'node:fs'
-import { createSnapshotCache, type SnapshotCache, type SnapshotRedis } from '@ironsys/cache'
+import {
+  createSnapshotCache,
+  type SnapshotCache,
+  type SnapshotRedis,
+  snapshotCacheDefaults,
+} from '@ironsys/cache'
 import { type SlotDocument, slotDocumentSchema, slotSnapshotSchema } from '@ironsys/contracts'
+import { createMemoryTokens, createRateLimiter } from '@ironsys/rate-limiter'
 import { createLogger, createTracing } from '@ironsys/telemetry'
 import { buildApp } from './app.ts'
 import { createMemoryWorld } from './memory-world.ts'
-import { cacheObserver, spanObserver } from './metric-observers.ts'
+import { cacheObserver, limiterObserver, spanObserver } from './metric-observers.ts'
+import { steadyNowMs } from './times.ts'
 
 /** In this order: each has what the ones before it have. */
-const rungs = ['route', 'cache', 'metrics', 'logs', 'tracing'] as const
+const rungs = ['route', 'cache', 'metrics', 'logs', 'tracing', 'limits'] as const
 const INSTANCE = 'abcdef123456'
 const SLOW_MS = 1000
 
@@ -30,12 +37,19 @@ const slots = has('cache') ? realCache() : constantCache()
 const tracing = has('tracing')
   ? createTracing(
       { logger, observe: spanObserver(metrics), nowMs: () => Date.now(), random: Math.random },
-      { service: 'ironsys-api', instanceId: INSTANCE, endpoint, ratio: 0.01 },
+      { service: 'ironsys-api', instanceId: INSTANCE, endpoint, ratio: () => 0.01 },
     )
   : null
 const app = buildApp(
-  { ...deps, metrics, logger, slots, tracing },
-  { partitions: 4, instanceId: INSTANCE, slowRequestMs: SLOW_MS, logOneOf: has('logs') ? 1000 : 0 },
+  { ...deps, metrics, logger, slots, tracing, limiter: has('limits') ? realLimits() : deps.limiter },
+  {
+    partitions: 4,
+    instanceId: INSTANCE,
+    slowRequestMs: () => SLOW_MS,
+    logOneOf: () => (has('logs') ? 1000 : 0),
+    staleWhileRevalidateMs: () => snapshotCacheDefaults.staleWhileRevalidateMs,
+    corsOrigins: new Set(),
+  },
 )
 await app.listen({ host: '127.0.0.1', port: Number(port) })
 process.once('SIGTERM', () => void app.close().then(() => tracing?.close()))
@@ -75,6 +89,23 @@ function realCache(): SnapshotCache<SlotDocument> {
   })
   cache.setLive(true)
   return cache
+}
+
+/** By address and by endpoint, as in production but for how high they are: nothing is refused. Instead of Redis, memory. */
+function realLimits(): typeof deps.limiter {
+  const unreached = { ratePerSecond: 10_000_000, burst: 10_000_000 }
+  return createRateLimiter(
+    {
+      source: createMemoryTokens(steadyNowMs),
+      nowMs: steadyNowMs,
+      observer: limiterObserver(metrics, logger),
+    },
+    {
+      limits: { ip: unreached, user: null, reading: unreached, writing: null, finishing: null },
+      localShare: 1,
+      entriesMax: 100_000,
+    },
+  )
 }
 
 function bodyOf(slot: SlotDocument): string {

@@ -12,6 +12,7 @@ import { type ChangeHome, type ChangeSubmission, changeSubmission } from './chan
 import type { Submission } from './commands.ts'
 import { bodyHash, callerOf, idempotencyKeyOf } from './identity.ts'
 import { reservationHash } from './outcomes.ts'
+import { ownerOf } from './ownership.ts'
 import { invalid, ProblemError } from './problem.ts'
 import type { RouteContext } from './route.ts'
 
@@ -26,6 +27,8 @@ export function reserveSubmission(
   pointer = '',
 ): Submission {
   const { slot_id, user_id, quantity, mode, hold_ttl_seconds, join_waitlist, metadata } = body
+  // Throws for somebody else's.
+  ownerOf(request, user_id)
   // A place in line keeps it: the hold that it may become has this length.
   if (hold_ttl_seconds !== undefined && mode === 'confirm' && !join_waitlist) {
     throw invalid('body', `${pointer}/hold_ttl_seconds`, 'is of a hold, and mode: confirm makes none')
@@ -41,6 +44,7 @@ export function reserveSubmission(
     id,
     scope,
     key: keyed ? source.key : null,
+    index: source.index,
     subjectId: id,
     kind: 'create',
     topic: topics.reservationCommands,
@@ -67,13 +71,14 @@ export function confirmSubmission(
   id: string,
   { late, user_id, idempotency_key }: ConfirmRequest,
 ): ChangeSubmission {
-  const caller = callerOf(request) ?? user_id
+  const owner = ownerOf(request, user_id)
   return changeSubmission(context, homeOf(context, id), {
     id,
     key: idempotencyKeyOf(request, idempotency_key),
-    caller,
+    caller: callerOf(request) ?? owner,
+    owner,
     endpoint: 'POST /reservations/confirm',
-    command: { type: 'confirm', reservation_id: id, late, caller },
+    command: { type: 'confirm', reservation_id: id, late, caller: owner },
     hash: bodyHash({ reservation_id: id, late, user_id }),
   })
 }
@@ -84,13 +89,14 @@ export function cancelSubmission(
   id: string,
   { user_id }: CancelQuery,
 ): ChangeSubmission {
-  const caller = callerOf(request) ?? user_id
+  const owner = ownerOf(request, user_id)
   return changeSubmission(context, homeOf(context, id), {
     id,
     key: idempotencyKeyOf(request, undefined),
-    caller,
+    caller: callerOf(request) ?? owner,
+    owner,
     endpoint: 'DELETE /reservations',
-    command: { type: 'cancel', reservation_id: id, caller },
+    command: { type: 'cancel', reservation_id: id, caller: owner },
   })
 }
 

@@ -35,6 +35,9 @@ test('cursors: changed, of another id, of another log or with a retired key are 
   expect((await both.app.inject({ url: `/reservations/${body.id}?cursor=${body.cursor}` })).statusCode).toBe(
     200,
   )
+  // The first key seals, as soon as it is there.
+  const renewed = (await both.app.inject({ method: 'POST', url: '/reservations', payload })).json()
+  expect([body.cursor[0], renewed.cursor[0]]).toEqual(['a', 'b'])
   for (const { app } of [world, foreign, rotated, both]) await app.close()
 })
 

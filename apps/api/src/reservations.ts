@@ -16,6 +16,7 @@ import type { LogPlace } from './cursor.ts'
 import type { ApiDeps } from './deps.ts'
 import { idempotencyKeyOf } from './identity.ts'
 import { cancelOutcome, confirmOutcome, reserveOutcome } from './outcomes.ts'
+import { ownerOf } from './ownership.ts'
 import { sendProblem } from './problem.ts'
 import { reserveBatchRoute } from './reservation-batch.ts'
 import {
@@ -39,7 +40,7 @@ export function reservationRoutes(app: FastifyInstance, context: RouteContext, f
   app.route<{ Params: ReservationParams; Querystring: ReservationQuery }>({
     ...routeOptions(context, routes.getReservation),
     handler: async (request, reply) => {
-      const subject = subjectOf(deps, request.params.id)
+      const subject = subjectOf(deps, request.params.id, ownerOf(request))
       return sendPrivate(reply, 200, null, await reading(findStatus(subject, request, reply)))
     },
   })
@@ -49,7 +50,7 @@ export function reservationRoutes(app: FastifyInstance, context: RouteContext, f
     handler: (request, reply) => {
       const { id } = request.params
       const submission = confirmSubmission(context, request, id, request.body)
-      const { id: commandId, caller, bodyHash: hash } = submission
+      const { id: commandId, owner: caller, bodyHash: hash } = submission
       const asked = { id, commandId, late: request.body.late, caller, hash }
       return submitChange(commands, request, reply, {
         submission,
@@ -70,7 +71,7 @@ export function reservationRoutes(app: FastifyInstance, context: RouteContext, f
         submission,
         url: `/reservations/${id}`,
         message: 'Cancellation accepted and queued for processing',
-        askStore: (at) => cancelOutcome(deps, { id, caller: submission.caller }, at),
+        askStore: (at) => cancelOutcome(deps, { id, caller: submission.owner }, at),
         send: (outcome) => sendReservation(deps, request, reply, { id, outcome, madeStatus: 200 }),
       })
     },
@@ -148,11 +149,16 @@ function statusOf({ status }: ReservationDocument, madeStatus: 200 | 201): numbe
   }
 }
 
-function subjectOf({ reads }: ApiDeps, id: string): StatusSubject<ReservationDocument> {
+function subjectOf(
+  { reads }: ApiDeps,
+  id: string,
+  owner: string | undefined,
+): StatusSubject<ReservationDocument> {
   return {
     id,
+    owner,
     notFound: 'reservation-not-found',
-    find: () => readReservation(reads, id),
+    find: () => readReservation(reads, id, owner),
     isPending: () => false,
   }
 }

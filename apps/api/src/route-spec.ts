@@ -1,6 +1,7 @@
 /** What the table of routes says of a route, and what routes have in common. */
 import { acceptedCommandSchema } from '@ironsys/contracts'
 import type { z } from 'zod'
+import type { Access } from './access.ts'
 import type { AnswerHeader } from './answer-headers.ts'
 import type { ProblemCode } from './errors.ts'
 
@@ -22,6 +23,10 @@ export interface RouteSpec {
   readonly operationId: string
   readonly tag: 'slots' | 'reservations' | 'bookings' | 'operations'
   readonly summary: string
+  /** Confirms or cancels: has a rate limit apart from what begins. */
+  readonly finishes?: true
+  /** Who may use it. */
+  readonly access: Access
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject

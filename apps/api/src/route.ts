@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { type CounterCell, type RequestSpan, traceIdOf } from '@ironsys/telemetry'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiDeps, ApiOptions } from './deps.ts'
+import { endpointOf } from './limits.ts'
 import type { RouteSpec } from './route-spec.ts'
 
 declare module 'fastify' {
@@ -11,6 +12,8 @@ declare module 'fastify' {
     bodyOptional?: boolean
   }
   interface FastifyRequest {
+    /** Refused because there was too much to do: told once, not for each. */
+    isShed: boolean
     /** Of a request that is traced. */
     span: RequestSpan | null
   }
@@ -20,7 +23,7 @@ declare module 'fastify' {
 export const UNROUTED = 'none'
 
 /** An answered request, as far as it is counted, traced and logged. */
-export type Seen = Pick<FastifyRequest, 'id' | 'span' | 'raw'>
+export type Seen = Pick<FastifyRequest, 'id' | 'span' | 'raw'> & Partial<Pick<FastifyRequest, 'isShed'>>
 export type Observe = (request: Seen, reply: Pick<FastifyReply, 'statusCode' | 'elapsedTime'>) => void
 
 export interface RouteContext {
@@ -39,7 +42,7 @@ export function routeOptions(context: RouteContext, spec: RouteSpec) {
       ...(spec.query && { querystring: spec.query }),
       ...(spec.body && { body: spec.body }),
     },
-    config: { bodyOptional: spec.bodyOptional === true },
+    config: { bodyOptional: spec.bodyOptional === true, access: spec.access, endpoint: endpointOf(spec) },
     ...(spec.bodyOptional === true && { preValidation: fillBody }),
     ...(spec.bodyLimitBytes !== undefined && { bodyLimit: spec.bodyLimitBytes }),
     onResponse: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
@@ -50,7 +53,8 @@ export function routeOptions(context: RouteContext, spec: RouteSpec) {
 }
 
 function fillBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-  request.body ??= {}
+  // Not of `null`, which is a body.
+  if (request.body === undefined) request.body = {}
   done()
 }
 
@@ -71,9 +75,12 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
     }
     cell.inc()
     request.span?.end({ route: route === UNROUTED ? null : route, status, requestId: request.id })
-    const slow = elapsedMs > options.slowRequestMs && !waitsOnPurpose(request.raw)
-    const chosen = options.logOneOf > 0 && ++seen % options.logOneOf === 0
-    if (!slow && !chosen && status < 500 && !logger.isLevelEnabled('debug')) return
+    const slow = elapsedMs > options.slowRequestMs() && !waitsOnPurpose(request.raw)
+    const logOneOf = options.logOneOf()
+    const chosen = logOneOf > 0 && ++seen % logOneOf === 0
+    const isQuiet = request.isShed === true || route.startsWith('/health')
+    if (!slow && !chosen && (status < 500 || request.isShed === true) && !logger.isLevelEnabled('debug'))
+      return
     const fields = {
       ...identityOf(request),
       method: request.raw.method,
@@ -81,7 +88,7 @@ export function createObserve({ deps, options }: RouteContext, route: string, me
       status,
       elapsed_ms: Math.round(elapsedMs),
     }
-    if (status >= 500 && !route.startsWith('/health')) logger.error(fields, 'request failed')
+    if (status >= 500 && !isQuiet) logger.error(fields, 'request failed')
     else if (slow) logger.warn(fields, 'slow request')
     else if (chosen) logger.info(fields, 'request')
     else logger.debug(fields, 'request')

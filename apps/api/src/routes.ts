@@ -3,6 +3,7 @@ import { healthSchema } from '@ironsys/contracts'
 import { z } from 'zod'
 import { bookingRouteSpecs } from './booking-route-specs.ts'
 import type { ProblemCode } from './errors.ts'
+import { endpointLimitOf } from './limits.ts'
 import { reservationRouteSpecs } from './reservation-route-specs.ts'
 import type { RouteSpec } from './route-spec.ts'
 import { slotRouteSpecs } from './slot-route-specs.ts'
@@ -17,6 +18,7 @@ const operationRouteSpecs = {
     operationId: 'healthLive',
     tag: 'operations',
     summary: 'Whether the process runs',
+    access: 'public',
     headers: [],
     answers: { 200: { description: 'It does.', schema: liveSchema } },
     problems: [],
@@ -27,6 +29,7 @@ const operationRouteSpecs = {
     operationId: 'healthReady',
     tag: 'operations',
     summary: 'Whether it can answer reads or writes',
+    access: 'public',
     headers: [],
     answers: {
       200: { description: 'It can; `degraded` where a dependency is missing.', schema: healthSchema },
@@ -40,6 +43,7 @@ const operationRouteSpecs = {
     operationId: 'health',
     tag: 'operations',
     summary: 'The same, always answered with 200',
+    access: 'public',
     headers: [],
     answers: { 200: { description: 'A summary.', schema: healthSchema } },
     problems: [],
@@ -64,10 +68,19 @@ export function problemsOf(route: RouteSpec): readonly ProblemCode[] {
   return [
     'bad-request',
     'request-timeout',
+    'expectation-failed',
     'headers-too-large',
+    ...accessProblems(route.access),
+    ...(endpointLimitOf(route) === null ? [] : (['rate-limited'] as const)),
     ...(route.method === 'GET' ? [] : body),
     ...(checked === undefined ? [] : (['invalid-request'] as const)),
     ...route.problems,
     'internal',
   ]
+}
+
+function accessProblems(access: RouteSpec['access']): readonly ProblemCode[] {
+  if (access === 'public') return []
+  const ofAll = ['unauthenticated', 'forbidden', 'auth-unavailable'] as const
+  return 'owner' in access && access.owner === 'path' ? [...ofAll, 'user-not-found'] : ofAll
 }

@@ -94,6 +94,7 @@ function createSubmission(
   const key = idempotencyKeyOf(request, body.idempotency_key)
   const made = deps.identity.commandId(scope, key, 0, deps.nowMs())
   const id = body.id ?? made.id
+  const hash = slotHash(content)
   return {
     id,
     scope,
@@ -103,7 +104,8 @@ function createSubmission(
     topic: topics.reservationCommands,
     partition: partitionOfKey(id, options.partitions),
     logKey: id,
-    command: { type: 'create_slot', ...content, body_hash: slotHash(content) },
+    command: { type: 'create_slot', ...content, body_hash: hash },
+    bodyHash: made.keyed ? hash : undefined,
   }
 }
 

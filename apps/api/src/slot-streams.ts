@@ -116,7 +116,7 @@ function streamRoute(context: RouteContext, spec: RouteSpec) {
 
 function openStream({ deps }: RouteContext, request: StreamRequest): Promise<OpenOutcome> {
   const has = lastEventOf(request)
-  return reading(deps.slotStreams.open(request.params.id, request.ip, has))
+  return reading(deps.slotStreams.open(request.params.id, deps.addressOf(request.raw), has))
 }
 
 /** An id in the header that is none of ours is of another server that was here before: as if there were none. */

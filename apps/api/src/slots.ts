@@ -12,20 +12,23 @@ import { type RouteContext, routeOptions } from './route.ts'
 import { routes } from './routes.ts'
 import { slotCommandRoutes } from './slot-commands.ts'
 import { createSlotPages } from './slot-pages.ts'
-import { JSON_TYPE, snapshotBody, snapshotHead } from './snapshot-answer.ts'
+import { createSnapshotHead, JSON_TYPE, type SnapshotHead, snapshotBody } from './snapshot-answer.ts'
 import { reading } from './store.ts'
 import { utcTime } from './times.ts'
 
 const PAGE_ITEMS = 50
-/** How long a `min_version` ahead of us is waited for, and how often the store is asked meanwhile. */
+/** How long a `min_version` ahead of us is waited for, and how long after a look the store is asked again. */
 const VERSION_WAIT_MS = 1000
 const VERSION_CHECK_MS = 200
+/** What the last look for a slot that is not there leaves itself to be answered in. */
+const LAST_LOOK_MS = 80
 const AUDIT_FRESH_MS = 1000
 const AUDITS_KEPT = 1000
 const AUDITS_AT_A_TIME = 4
 
 export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
   const { deps } = context
+  const headOf = createSnapshotHead(context.options)
   slotCommandRoutes(app, context)
 
   app.route<{ Params: SlotParams; Querystring: SlotQuery }>({
@@ -34,8 +37,10 @@ export function slotRoutes(app: FastifyInstance, context: RouteContext): void {
       const { min_version } = request.query
       const read = min_version === undefined ? deps.slots.getNow(request.params.id) : undefined
       return read === undefined
-        ? findSlot(deps, request, reply, min_version ?? 0).then((found) => sendSlot(request, reply, found))
-        : sendSlot(request, reply, read)
+        ? findSlot(deps, request, reply, min_version ?? 0).then((found) =>
+            sendSlot(request, reply, found, headOf),
+          )
+        : sendSlot(request, reply, read, headOf)
     },
   })
 
@@ -81,52 +86,78 @@ async function findSlot(
   if (minVersion === 0) return reading(deps.slots.get(id))
   const untilMs = deps.nowMs() + VERSION_WAIT_MS
   const gone = patience(reply, deps.closing)
+  const wanted = { id, minVersion }
   let last: SnapshotRead<SlotDocument> | null = null
-  for (let leftMs = VERSION_WAIT_MS; leftMs > 0; leftMs = untilMs - deps.nowMs()) {
-    const read = await lookUntilNews(deps, id, minVersion, leftMs)
-    // Told of something newer, or too late.
-    if (read === null) continue
-    if ('version' in read && read.version >= minVersion) return read
+  do {
+    const read = await lookUnlessTold(deps, wanted, untilMs - deps.nowMs())
+    if (read === null) break
+    if (reaches(read, minVersion)) return read
     last = read
-    if (gone.aborted) break
     // What is not there is announced when it is made: the store is asked once more before the end, and not all the time.
     const restMs = untilMs - deps.nowMs()
-    const isUnknown = 'missing' in read && restMs > VERSION_CHECK_MS
-    await deps.arrivals.next(
-      id,
-      isUnknown ? restMs - VERSION_CHECK_MS : Math.min(restMs, VERSION_CHECK_MS),
-      gone,
-    )
-  }
+    const isUnknown = 'missing' in read && restMs > LAST_LOOK_MS
+    const pauseMs = isUnknown ? restMs - LAST_LOOK_MS : Math.min(restMs, VERSION_CHECK_MS)
+    const told = await versionTold(deps, wanted, pauseMs, gone)
+    if (told !== null) return told
+  } while (!gone.aborted && deps.nowMs() < untilMs)
   if (last !== null && 'missing' in last) return last
   // Nobody could look whether it is there.
   if (last === null || last.stale) throw new ProblemError({ code: 'reads-unavailable', retryAfterSeconds: 1 })
   throw new ProblemError({ code: 'version-not-reached', detail: `the slot is at version ${last.version}` })
 }
 
-/** Null when the slot is announced first, or nobody has answered after `leftMs`. */
-async function lookUntilNews(
-  { slots, arrivals }: ApiDeps,
-  id: string,
-  minVersion: number,
+interface Wanted {
+  readonly id: SlotParams['id']
+  readonly minVersion: number
+}
+
+/** What one look finds, or the version if it is announced first; null when there is neither after `leftMs`. */
+async function lookUnlessTold(
+  deps: ApiDeps,
+  wanted: Wanted,
   leftMs: number,
 ): Promise<SnapshotRead<SlotDocument> | null> {
   const looked = new AbortController()
   try {
-    const news = arrivals.next(id, leftMs, looked.signal).then(() => null)
-    return await Promise.race([reading(slots.get(id, { minVersion })), news])
+    const look = reading(deps.slots.get(wanted.id, { minVersion: wanted.minVersion }))
+    return await Promise.race([look, versionTold(deps, wanted, leftMs, looked.signal)])
   } finally {
     looked.abort()
   }
+}
+
+/**
+ * The version once it is announced; null after `timeoutMs`, or when `signal` aborts. Asks nobody: a slot that sells
+ * is announced many times a second.
+ */
+async function versionTold(
+  { slots, arrivals, nowMs }: ApiDeps,
+  { id, minVersion }: Wanted,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<SnapshotRead<SlotDocument> | null> {
+  const untilMs = nowMs() + timeoutMs
+  for (;;) {
+    const known = slots.peek(id)
+    if (known !== undefined && reaches(known, minVersion)) return known
+    const leftMs = untilMs - nowMs()
+    if (leftMs <= 0 || signal.aborted) return null
+    await arrivals.next(id, leftMs, signal)
+  }
+}
+
+function reaches(read: SnapshotRead<SlotDocument>, minVersion: number): boolean {
+  return 'version' in read && read.version >= minVersion
 }
 
 function sendSlot(
   request: FastifyRequest,
   reply: FastifyReply,
   read: SnapshotRead<SlotDocument>,
+  headOf: SnapshotHead,
 ): FastifyReply {
   if ('missing' in read) return sendProblem(request, reply, { code: 'slot-not-found' })
-  const { etag, age, caching } = snapshotHead(read)
+  const { etag, age, caching } = headOf(read)
   reply.header('etag', etag).header('age', age).header('cache-control', caching)
   const known = request.headers['if-none-match']
   if (known !== undefined && namesTag(known, etag)) {

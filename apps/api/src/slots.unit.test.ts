@@ -114,46 +114,6 @@ test('stale and old snapshots say so', async () => {
   expect([answer.json().stale, answer.json().from_cache, answer.headers.age]).toEqual([true, true, '7'])
 })
 
-test('min_version waits for the announcement, else 412', async () => {
-  await post(slot)
-  world.eager = false
-  const ahead = get(`/slots/${SLOT}?min_version=2`)
-  await world.app.inject({ method: 'POST', url: '/reservations', payload: { slot_id: SLOT, user_id: 'u' } })
-  world.decideAll()
-  expect((await ahead).json()).toMatchObject({ version: 2, available: 9 })
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
-  const never = get(`/slots/${SLOT}?min_version=9`)
-  await vi.advanceTimersByTimeAsync(2000)
-  const answer = await never
-  expect([answer.statusCode, answer.json().code]).toEqual([412, 'version-not-reached'])
-})
-
-test('min_version: a look that hangs is waited for no longer than a second, and not once the version is announced', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
-  await post(slot)
-  const look = vi.spyOn(world.cache, 'get')
-  const answered = async () => {
-    const answer = get(`/slots/${SLOT}?min_version=2`)
-    await vi.advanceTimersByTimeAsync(1000)
-    const { statusCode, body } = await answer
-    return [statusCode, JSON.parse(body).code]
-  }
-  const behind = await world.cache.get(SLOT)
-  look.mockImplementation(() => new Promise(() => undefined))
-  expect(await answered()).toEqual([503, 'reads-unavailable'])
-  look.mockResolvedValueOnce(behind)
-  expect(await answered()).toEqual([412, 'version-not-reached'])
-  look.mockResolvedValueOnce({ missing: true })
-  expect(await answered()).toEqual([404, 'slot-not-found'])
-
-  look.mockClear()
-  const told = get(`/slots/${SLOT}?min_version=2`)
-  await vi.waitFor(() => expect(look).toHaveBeenCalled())
-  look.mockRestore()
-  await world.app.inject({ method: 'POST', url: '/reservations', payload: { slot_id: SLOT, user_id: 'u' } })
-  expect((await told).json()).toMatchObject({ version: 2 })
-})
-
 test('pages follow each other without gaps, filtered', async () => {
   for (let day = 1; day <= 5; day++) {
     await post({

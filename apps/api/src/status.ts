@@ -5,6 +5,7 @@ import type { LogPlace } from './cursor.ts'
 import type { ApiDeps, Stored } from './deps.ts'
 import type { ProblemCode } from './errors.ts'
 import { callerOf } from './identity.ts'
+import { accountOf } from './ownership.ts'
 import { patience } from './prefer.ts'
 import { ProblemError } from './problem.ts'
 import { createStorePolls } from './store-polls.ts'
@@ -13,6 +14,9 @@ export interface StatusSubject<D> {
   readonly id: string
   /** The problem of a change to something that is not there. */
   readonly notFound: ProblemCode
+  /** Whose it has to be; undefined: anybody's. */
+  readonly owner: string | undefined
+  /** Null also where it is somebody else's. */
   find(): Promise<Stored<D> | null>
   /** Whether more is to be waited for: it has been heard of, and not decided. */
   isPending(document: D): boolean
@@ -28,11 +32,13 @@ export type FindStatus = <D extends object>(
 export function createFindStatus(deps: ApiDeps): FindStatus {
   const polls = createStorePolls(deps.nowMs)
 
-  return async (subject, request, reply) => {
+  const find = async <D extends object>(
+    subject: StatusSubject<D>,
+    request: FastifyRequest<{ Querystring: ReservationQuery }>,
+    { untilMs, gone }: Patience,
+  ): Promise<object> => {
     const { id } = subject
-    const { cursor, wait } = request.query
-    const untilMs = deps.nowMs() + (wait ?? 0) * 1000
-    const gone = wait === undefined ? AbortSignal.abort() : patience(reply, deps.closing)
+    const { cursor } = request.query
     const place = cursor === undefined ? null : openCursor(deps, id, cursor, callerOf(request) ?? '')
     const isPassed = place !== null && (await hasPassed(deps, place, untilMs, gone))
     const queue = place === null || isPassed ? undefined : deps.progress.queue(place)
@@ -43,10 +49,13 @@ export function createFindStatus(deps: ApiDeps): FindStatus {
     let stored = await read()
     const isEnough = (seen: typeof stored) =>
       seen === null ? place !== null : !subject.isPending(seen.document)
-    let isFailed = stored === null && (await deps.reads.failed(id))
+    // Of a command that failed nothing tells whose it was, but the cursor of whoever sent it.
+    const mayKnow = subject.owner === undefined || place?.kind === 'create'
+    const hasFailed = async () => stored === null && mayKnow && deps.reads.failed(id)
+    let isFailed = await hasFailed()
     if (!isFailed && !isEnough(stored) && !gone.aborted && polls.hasRoom()) {
       stored = await polls.until({ read, isEnough, untilMs, gone })
-      isFailed = stored === null && (await deps.reads.failed(id))
+      isFailed = await hasFailed()
     }
     if (isFailed) return { id, status: 'failed' }
     if (stored === null) {
@@ -56,6 +65,24 @@ export function createFindStatus(deps: ApiDeps): FindStatus {
     if (isOfAnotherRequest(stored, place)) throw new ProblemError({ code: 'idempotency-key-reused', id })
     return { ...stored.document, queue }
   }
+  return async (subject, request, reply) => {
+    const { wait } = request.query
+    const leave = wait === undefined ? null : deps.waitPlaces.take(accountOf(request))
+    if (wait === undefined || leave === null)
+      return find(subject, request, { untilMs: 0, gone: AbortSignal.abort() })
+    try {
+      const untilMs = deps.nowMs() + wait * 1000
+      return await find(subject, request, { untilMs, gone: patience(reply, deps.closing) })
+    } finally {
+      leave()
+    }
+  }
+}
+
+interface Patience {
+  readonly untilMs: number
+  /** Aborts when nobody waits any longer. */
+  readonly gone: AbortSignal
 }
 
 function openCursor({ cursors }: ApiDeps, id: string, cursor: string, caller: string): LogPlace {

@@ -1,5 +1,6 @@
 /** Reads of the store, with an outage told apart from a fault of ours. */
 import { SnapshotUnavailableError } from '@ironsys/cache'
+import { CallRefusedError } from '@ironsys/circuit-breaker'
 import { ProblemError } from './problem.ts'
 
 /** An outage ends the request with 503 `reads-unavailable`; anything else is thrown on, and becomes a 500. */
@@ -20,7 +21,7 @@ const outageCodes = /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|
 /** Whether the store could not be asked, as against answered with an error. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (error instanceof SnapshotUnavailableError) return true
+  if (error instanceof SnapshotUnavailableError || error instanceof CallRefusedError) return true
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (code.length === 5 && outageClasses.has(code.slice(0, 2))) return true
   // pg's pool and client report timeouts and lost connections without a code.

@@ -1,13 +1,15 @@
 /** A reservation as the store has it, with its place in line while it waits. */
 import type { ReservationDocument } from '@ironsys/contracts'
 import type { ReservationReads, Stored } from './deps.ts'
+import { ownOnly } from './ownership.ts'
 
-/** Null for one that is not decided or unknown. */
+/** Null for one that is not decided or unknown, and for one that is not the `owner`'s where there is one. */
 export async function readReservation(
   reads: ReservationReads,
   id: string,
+  owner?: string,
 ): Promise<Stored<ReservationDocument> | null> {
-  const stored = await reads.reservation(id)
+  const stored = ownOnly(await reads.reservation(id), owner)
   return stored === null ? null : { ...stored, document: await withPosition(reads, stored.document) }
 }
 

@@ -69,7 +69,7 @@ test('nobody notices that the collector is dead', async () => {
       nowMs: () => Date.now(),
       random: () => 0,
     },
-    { service: 'tested', instanceId: 'test', endpoint: 'http://127.0.0.1:1', ratio: 1 },
+    { service: 'tested', instanceId: 'test', endpoint: 'http://127.0.0.1:1', ratio: () => 1 },
   )
   const plain = await world.app.inject('/slots')
   await world.app.close()

@@ -52,12 +52,18 @@ interface StoreAccess {
   live: boolean
   /** Under way, of all waiters. */
   reads: number
+  readonly mayAsk: () => boolean
 }
 
-export function createWaiting(instanceId: string, observe: (result: ReplyResult) => void): Waiting {
+/** `mayAsk`: whether the store is to be asked at all; a store that is out is not, however many wait. */
+export function createWaiting(
+  instanceId: string,
+  observe: (result: ReplyResult) => void,
+  mayAsk: () => boolean = () => true,
+): Waiting {
   const slots = new Map<string, Slot>()
   let opened = 0
-  const store: StoreAccess = { live: false, reads: 0 }
+  const store: StoreAccess = { live: false, reads: 0, mayAsk }
 
   async function waitFor(slot: Slot, timeoutMs: number, askStore: AskStore, signal: AbortSignal) {
     const leave = () => slot.settle(null)
@@ -122,7 +128,7 @@ function pollStore(slot: Slot, askStore: AskStore, store: StoreAccess, timeoutMs
     pauseMs = Math.min(pauseMs * 2, waitingLimits.longestCheckMs)
   }
   const look = async () => {
-    if (store.reads >= waitingLimits.storeReads) return later()
+    if (store.reads >= waitingLimits.storeReads || !store.mayAsk()) return later()
     store.reads++
     // A store that fails is asked again after the pause; the client's patience bounds it.
     const outcome = await askStore().catch(() => null)

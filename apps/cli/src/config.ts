@@ -1,4 +1,5 @@
 /** The environment as the CLI reads it. Everything has a value that works on a fresh checkout. */
+import { sharedKeyBytesMin } from '@ironsys/access'
 import { type LocalConfig, LocalFault, readLocalConfig } from '@ironsys/local'
 import { z } from 'zod'
 
@@ -15,6 +16,15 @@ const schema = z.object({
     .regex(/^[0-9a-f]{64}$/, 'must be 64 hex characters')
     .optional(),
   CURSOR_KEYS: z.string().min(1).optional(),
+  JWT_SHARED_KEY: z
+    .string()
+    .refine(
+      (text) => Buffer.byteLength(text) >= sharedKeyBytesMin,
+      `must have at least ${sharedKeyBytesMin} bytes`,
+    )
+    .optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
 })
 
 export interface CliConfig {
@@ -27,6 +37,12 @@ export interface CliConfig {
   /** Keys that the environment gives; the others are made once and kept in the stack's folder. */
   readonly idKey: string | null
   readonly cursorKeys: string | null
+  /** What tokens for development are signed with, and for whom. */
+  readonly tokens: {
+    readonly sharedKey: string | null
+    readonly issuer: string | null
+    readonly audience: string | null
+  }
 }
 
 /** Throws a `LocalFault` that lists everything that is wrong. An empty variable counts as not set. */
@@ -49,6 +65,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     workerGroup: values.WORKER_GROUP,
     idKey: values.ID_KEY ?? null,
     cursorKeys: values.CURSOR_KEYS ?? null,
+    tokens: {
+      sharedKey: values.JWT_SHARED_KEY ?? null,
+      issuer: values.JWT_ISSUER ?? null,
+      audience: values.JWT_AUDIENCE ?? null,
+    },
   }
 }
 

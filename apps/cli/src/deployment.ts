@@ -7,7 +7,7 @@ import {
   LogUnavailableError,
   OutcomeUnknownError,
 } from '@ironsys/engine'
-import { createCommandProducer, type LogAdmin, type ProducerOptions, silentLogger } from '@ironsys/kafka'
+import { createCommandProducer, type LogAdmin, type ProducerOptions } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
 import {
   checkDeployment,
@@ -20,7 +20,7 @@ import {
 } from '@ironsys/postgres'
 import pg from 'pg'
 import type { CliConfig } from './config.ts'
-import { withLogAdmin } from './log.ts'
+import { kafkaSettings, withLogAdmin } from './log.ts'
 import { currentAddresses } from './running.ts'
 
 export interface DeploymentAccess {
@@ -57,13 +57,12 @@ export async function withDeployment<T>(
   producerOptions: Partial<ProducerOptions>,
   work: (access: DeploymentAccess) => Promise<T>,
 ): Promise<T> {
-  const { kafkaBrokers } = currentAddresses(config)
-  return withLogAdmin(kafkaBrokers, async (admin) => {
+  const kafka = kafkaSettings(config)
+  return withLogAdmin(kafka, async (admin) => {
     const described = await describeTopics(admin)
     return withPool(config, purpose, async (pool) => {
       for (const log of described.values()) await checkDeployment(pool, log)
-      const settings = { brokers: kafkaBrokers, clientId: 'ironsys-cli', logger: silentLogger }
-      const producer = createCommandProducer(settings, producerOptions)
+      const producer = createCommandProducer(kafka, producerOptions)
       try {
         return await work({
           pool,

@@ -265,7 +265,7 @@ describe('the command line', () => {
 
 describe('the operations port', () => {
   test('pages and filters', async () => {
-    const all = await admin.call('GET', '/admin/dead-letters?limit=200')
+    const all = await admin.call('GET', '/admin/dead-letters?limit=100')
     const page = await admin.call('GET', '/admin/dead-letters?limit=1')
     const next = await admin.call('GET', `/admin/dead-letters?limit=1&cursor=${page.body.next_cursor}`)
     expect([page.body.items[0], next.body.items[0]]).toEqual(all.body.items.slice(0, 2))
@@ -290,8 +290,11 @@ describe('the operations port', () => {
   })
 
   test('logs each action', () => {
-    expect(api.log()).toMatch(
-      /"action":"redrive","dead_letter":\d+,"by":"operations port, 127.0.0.1","result":"redriven"/,
+    const action = '"action":"POST /admin/dead-letters/:id/redrive"'
+    const lines = api.log().split('\n')
+    const outcomes = lines.flatMap((line) => (line.includes(action) ? [JSON.parse(line).outcome] : []))
+    expect(outcomes).toEqual(
+      expect.arrayContaining(['dead-letter-not-open', 'dead-letter-not-found', 'invalid-request']),
     )
   })
 })

@@ -4,6 +4,8 @@ import type { Command } from './command.ts'
 const groups: readonly { readonly title: string; readonly names: readonly string[] }[] = [
   { title: 'Run it', names: ['up', 'down', 'logs', 'demo', 'bench'] },
   { title: 'Look inside', names: ['psql', 'redis-cli', 'lag', 'audit', 'replay', 'dlq'] },
+  { title: 'Let callers in', names: ['token', 'api-key'] },
+  { title: 'Change it while it runs', names: ['config'] },
   { title: 'Take data away', names: ['retention', 'erase'] },
   { title: 'Set it up', names: ['migrate', 'topics', 'seed', 'clean', 'rebuild'] },
   { title: 'Work on it', names: ['test', 'sim', 'chaos', 'verify', 'lint', 'schema', 'openapi'] },

@@ -22,12 +22,19 @@ export interface Patience {
   readonly steadyMs: number
   /** Before a start, times the starts before it. */
   readonly pauseMs: number
+  /** Rejects when the signal aborts. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 const STAY_MS = 60_000
 
 /** With pauses of 5 s in all. */
-const usual: Patience = { startsMax: 5, steadyMs: 60_000, pauseMs: 500 }
+const usual: Patience = {
+  startsMax: 5,
+  steadyMs: 60_000,
+  pauseMs: 500,
+  pause: (ms, signal) => delay(ms, undefined, { signal }),
+}
 
 /** Resolves when `signal` aborts. Throws a {@link LocalFault} with the last words of the one that is given up. */
 export async function keepRunning(
@@ -58,7 +65,7 @@ async function keepOne(
   { running: first, startAgain }: KeptProcess,
   say: (line: string) => void,
   signal: AbortSignal,
-  { startsMax, steadyMs, pauseMs }: Patience,
+  { startsMax, steadyMs, pauseMs, pause }: Patience,
 ): Promise<void> {
   const { name, logPath } = first
   let starts = 0
@@ -75,7 +82,7 @@ async function keepOne(
       throw new LocalFault(`${end}, after ${startsMax} starts; its log: ${logPath}`, tailOf(logPath))
     }
     say(`${end}; starting it again`)
-    await delay(starts * pauseMs, undefined, { signal })
+    await pause(starts * pauseMs, signal)
     starts += 1
     end = await startAgain(signal).then(lifeOf, (error: unknown) => {
       if (error instanceof EndedEarly) return error.message

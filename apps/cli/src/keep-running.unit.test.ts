@@ -2,7 +2,7 @@ import { EndedEarly, LocalFault, type RunningProcess } from '@ironsys/local'
 import { expect, test } from 'vitest'
 import { type KeptProcess, keepRunning, type Patience } from './keep-running.ts'
 
-const impatient: Patience = { startsMax: 3, steadyMs: 60_000, pauseMs: 0 }
+const impatient: Partial<Patience> = { startsMax: 3, steadyMs: 60_000, pauseMs: 0 }
 const going = new AbortController().signal
 
 /** A process that ends when it is told to. */
@@ -40,6 +40,15 @@ test('one that dies again and again is given up, and every death is told', async
     'redis ended by itself (killed by SIGKILL), after 3 starts; its log: /nowhere/redis.log',
   )
   expect(said).toEqual(Array(3).fill('redis ended by itself (killed by SIGKILL); starting it again'))
+})
+
+test('each pause before a start is longer than the last one, and the first is none', async () => {
+  const paused: number[] = []
+  const pause = async (ms: number) => void paused.push(ms)
+  const patience = { startsMax: 4, pauseMs: 1000, pause }
+  const kept = keepRunning([deadProcess('worker')], () => undefined, going, patience)
+  await expect(kept).rejects.toThrow('after 4 starts')
+  expect(paused).toEqual([0, 1000, 2000, 3000])
 })
 
 test('one that ran for long enough in between may be started for ever', async () => {

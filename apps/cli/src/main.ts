@@ -3,13 +3,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkout, LocalFault } from '@ironsys/local'
 import { type Command, type Context, UsageFault } from './command.ts'
+import { apiKeyCommand } from './commands/api-key.ts'
 import { auditCommand } from './commands/audit.ts'
 import { chaosCommand } from './commands/chaos.ts'
 import { cleanCommand } from './commands/clean.ts'
 import { psqlCommand, redisCliCommand } from './commands/clients.ts'
+import { configCommand } from './commands/config.ts'
 import { dlqCommand } from './commands/dlq.ts'
 import { downCommand } from './commands/down.ts'
 import { eraseCommand } from './commands/erase.ts'
+import { fuzzCommand } from './commands/fuzz.ts'
 import { openApiCommand, schemaCommand } from './commands/generate.ts'
 import { lagCommand } from './commands/lag.ts'
 import { lintCommand } from './commands/lint.ts'
@@ -22,6 +25,7 @@ import { retentionCommand } from './commands/retention.ts'
 import { seedCommand } from './commands/seed.ts'
 import { simCommand } from './commands/sim.ts'
 import { testCommand } from './commands/test.ts'
+import { tokenCommand } from './commands/token.ts'
 import { topicsCommand } from './commands/topics.ts'
 import { upCommand } from './commands/up.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -68,12 +72,14 @@ const commands: readonly Command[] = [
     replayCommand,
     dlqCommand,
   ],
+  ...[tokenCommand, apiKeyCommand, configCommand],
   ...[retentionCommand, eraseCommand],
   ...[migrateCommand, topicsCommand, seedCommand, cleanCommand, rebuildCommand],
   ...[
     testCommand,
     simCommand,
     chaosCommand,
+    fuzzCommand,
     verifyCommand,
     lintCommand,
     schemaCommand,
@@ -84,7 +90,7 @@ const commands: readonly Command[] = [
 ]
 
 /** These hand `--help` on: to programs that are not ours, and to subcommands. */
-const passesHelp = new Set(['psql', 'redis-cli', 'dlq'])
+const passesHelp = new Set(['psql', 'redis-cli', 'dlq', 'api-key', 'config'])
 
 /** Commands that everybody tries as flags first. */
 const commandFlags: Readonly<Record<string, string>> = {

@@ -67,10 +67,14 @@ export function currentAddresses(config: CliConfig): Addresses {
   }
 }
 
+/** All clients of a local stack have one address, and each other limit is for one user. */
+const localLimits = { RATE_IP_PER_SECOND: '1000000', RATE_IP_BURST: '1000000' }
+
 /** What every program that belongs to the stack finds in its environment. */
 export function stackEnvironment(context: Context, addresses: Addresses): Record<string, string | undefined> {
   const keys = deploymentKeys(context.config)
   return {
+    ...localLimits,
     ...context.environment,
     DATABASE_URL: addresses.databaseUrl,
     REDIS_URL: addresses.redisUrl,

@@ -65,7 +65,7 @@ async function runUntilStopped(context: Context, signal: AbortSignal): Promise<v
   )
   const { addresses } = stack
   await migrateDatabase(addresses.databaseUrl, say)
-  await ensureTopics(addresses.kafkaBrokers, config.partitionCount, say)
+  await ensureTopics(config, say)
   const apps = await Promise.all(
     appNames.map(async (name) => {
       const startAgain = (called: AbortSignal) => startApp(name, context, addresses, called)

@@ -1,5 +1,6 @@
 /** The worker's environment, read once. */
 import { isRedisUrlList, type RedisAddress, redisAddress } from '@ironsys/cache'
+import { type KafkaSecurity, kafkaSecurity, securityEnvironment, securityFaults } from '@ironsys/connections'
 import { z } from 'zod'
 
 const schema = z
@@ -15,11 +16,15 @@ const schema = z
       .string()
       .min(1)
       .transform((list) => list.split(',').map((broker) => broker.trim())),
+    ...securityEnvironment,
     PARTITIONS: z.coerce.number().int().min(1).max(1000).default(12),
     OPS_HOST: z.string().min(1).default('127.0.0.1'),
     OPS_PORT: z.coerce.number().int().min(0).max(65535).default(9101),
     AUDIT_INTERVAL_MS: z.coerce.number().int().min(0).max(3_600_000).default(1000),
     WORKER_GROUP: z.string().min(1).max(200).default('ironsys-reservations'),
+  })
+  .superRefine((values, { addIssue }) => {
+    for (const fault of securityFaults(values)) addIssue({ code: 'custom', ...fault })
   })
   .refine(({ REDIS_URL, REDIS_CLUSTER }) => REDIS_CLUSTER === 'yes' || !REDIS_URL.includes(','), {
     path: ['REDIS_URL'],
@@ -31,6 +36,7 @@ export interface WorkerConfig {
   readonly databaseUrl: string
   readonly redis: RedisAddress
   readonly kafkaBrokers: readonly string[]
+  readonly kafkaSecurity: KafkaSecurity
   readonly partitions: number
   readonly opsHost: string
   readonly opsPort: number
@@ -52,8 +58,9 @@ export function readConfig(
   return {
     logLevel: env.LOG_LEVEL,
     databaseUrl: env.DATABASE_URL,
-    redis: redisAddress(env.REDIS_URL, env.REDIS_CLUSTER === 'yes'),
+    redis: redisAddress(env.REDIS_URL, env.REDIS_CLUSTER === 'yes', env.REDIS_CA_FILE),
     kafkaBrokers: env.KAFKA_BROKERS,
+    kafkaSecurity: kafkaSecurity(env),
     partitions: env.PARTITIONS,
     opsHost: env.OPS_HOST,
     opsPort: env.OPS_PORT,

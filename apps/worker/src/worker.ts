@@ -69,7 +69,7 @@ async function wire(
   closers: Closers,
 ): Promise<Omit<Worker, 'close'>> {
   const clientId = `ironsys-worker-${randomUUID().slice(0, 8)}`
-  const kafka = { brokers: config.kafkaBrokers, clientId, logger }
+  const kafka = { brokers: config.kafkaBrokers, security: config.kafkaSecurity, clientId, logger }
   const health = { joined: false, stopping: false }
   const modes = new PartitionModes()
 

@@ -1,24 +1,37 @@
 /** The environment as the local stack reads it: addresses given here win over servers of our own. */
+import { type KafkaSecurity, kafkaSecurity, securityEnvironment, securityFaults } from '@ironsys/connections'
 import { z } from 'zod'
 import { LocalFault } from './faults.ts'
 import type { Ports } from './server.ts'
 
 const port = (standard: number) => z.coerce.number().int().min(1).max(65_535).default(standard)
 
-const environmentSchema = z.object({
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
-  KAFKA_BROKERS: z
-    .string()
-    .regex(/^[^,\s:]+:\d+(,[^,\s:]+:\d+)*$/, 'must be host:port, more of them separated by commas')
-    .transform((list) => list.split(','))
-    .optional(),
-  IRONSYS_POSTGRES_PORT: port(15_432),
-  IRONSYS_REDIS_PORT: port(16_379),
-  IRONSYS_KAFKA_PORT: port(19_092),
-  IRONSYS_KAFKA_CONTROLLER_PORT: port(19_093),
-  IRONSYS_SERVERS: z.enum(['auto', 'docker', 'native']).default('auto'),
-})
+const environmentSchema = z
+  .object({
+    NODE_ENV: z.string().optional(),
+    ...securityEnvironment,
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+    REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+    KAFKA_BROKERS: z
+      .string()
+      .regex(/^[^,\s:]+:\d+(,[^,\s:]+:\d+)*$/, 'must be host:port, more of them separated by commas')
+      .transform((list) => list.split(','))
+      .optional(),
+    IRONSYS_POSTGRES_PORT: port(15_432),
+    IRONSYS_REDIS_PORT: port(16_379),
+    IRONSYS_KAFKA_PORT: port(19_092),
+    IRONSYS_KAFKA_CONTROLLER_PORT: port(19_093),
+    IRONSYS_SERVERS: z.enum(['auto', 'docker', 'native']).default('auto'),
+  })
+  .superRefine((values, { addIssue }) => {
+    for (const fault of securityFaults(values)) addIssue({ code: 'custom', ...fault })
+  })
+
+export interface GivenSecurity {
+  readonly kafka: KafkaSecurity
+  /** PEM; null: whom Node trusts. */
+  readonly redisCa: string | null
+}
 
 export interface LocalConfig {
   /** Servers that somebody else runs. */
@@ -27,6 +40,8 @@ export interface LocalConfig {
     readonly redisUrl: string | null
     readonly kafkaBrokers: readonly string[] | null
   }
+  /** How those are talked to; Postgres' is in its URL. */
+  readonly security: GivenSecurity
   /** The ports of `make up`, for the servers that nobody has given. */
   readonly ports: Ports
   /** How the others are run; `auto` is Docker where an engine answers. */
@@ -53,6 +68,7 @@ export function readLocalConfig(environment: Readonly<Record<string, string | un
       redisUrl: REDIS_URL ?? null,
       kafkaBrokers: KAFKA_BROKERS ?? null,
     },
+    security: { kafka: kafkaSecurity(own), redisCa: own.REDIS_CA_FILE },
     ports: {
       postgres: own.IRONSYS_POSTGRES_PORT,
       redis: own.IRONSYS_REDIS_PORT,

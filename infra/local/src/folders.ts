@@ -1,6 +1,6 @@
 /** Where the checkout keeps what it makes: one ignored folder. */
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { outsideFolder } from './postgres-home.ts'
 
@@ -18,9 +18,14 @@ export const folders = {
 const TEST_PREFIX = 'test-'
 const CHAOS_PREFIX = 'chaos-'
 
-/** The folder of the stack that the test run with this pid uses. */
-export function testFolder(pid: number): string {
-  return join(folders.state, `${TEST_PREFIX}${pid}`)
+/** The folder of the stack that the test run with this pid uses, or the named part of it where each has its own. */
+export function testFolder(pid: number, part?: string): string {
+  return join(folders.state, `${TEST_PREFIX}${pid}${part === undefined ? '' : `-${part}`}`)
+}
+
+/** Whose folder it is, by its name; a pid may be given out again. */
+export function pidOfTestFolder(path: string): number {
+  return Number.parseInt(basename(path).slice(TEST_PREFIX.length), 10)
 }
 
 export function testFolders(): readonly string[] {

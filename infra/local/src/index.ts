@@ -7,6 +7,7 @@ export {
   chaosFolders,
   checkout,
   folders,
+  pidOfTestFolder,
   removeStack,
   stackFolders,
   testFolder,

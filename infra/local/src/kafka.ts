@@ -24,7 +24,7 @@ export function kafkaServer(stack: StackFolder, jarCache: string): NativeServer 
       jars = await fetchKafka(jarCache, stack.report, stack.signal)
       mkdirSync(home, { recursive: true })
       writeFileSync(config, properties(stack, join(home, 'data')))
-      if (!existsSync(join(home, 'data', 'meta.properties'))) await format(java, jars, config, stack.signal)
+      if (!existsSync(join(home, 'data', 'meta.properties'))) await format(java, jars, config, stack)
     },
     start: async () => {
       await requireFreePort(stack.ports.kafka, 'Kafka')
@@ -49,7 +49,7 @@ export function kafkaServer(stack: StackFolder, jarCache: string): NativeServer 
   }
 }
 
-async function format(java: string, jars: string, config: string, signal: AbortSignal): Promise<void> {
+async function format(java: string, jars: string, config: string, stack: StackFolder): Promise<void> {
   const id = randomBytes(16).toString('base64url').replace(/^-/, 'A')
   const args = [
     '-XX:TieredStopAtLevel=1',
@@ -59,7 +59,8 @@ async function format(java: string, jars: string, config: string, signal: AbortS
     'kafka.tools.StorageTool',
     'format',
   ]
-  const outcome = await run(java, [...args, `--cluster-id=${id}`, '-c', config], { signal })
+  const settings = [`--cluster-id=${id}`, '-c', config, ...(stack.kafka?.formatArguments ?? [])]
+  const outcome = await run(java, [...args, ...settings], { signal: stack.signal })
   if (outcome.code !== 0)
     throw new LocalFault('Kafka: formatting its storage failed', outcome.output.slice(-2000))
 }
@@ -98,6 +99,7 @@ function properties(stack: StackFolder, data: string): string {
       ? {}
       : { 'broker.session.timeout.ms': '2000', 'broker.heartbeat.interval.ms': '500' }),
     'controlled.shutdown.enable': 'true',
+    ...stack.kafka?.settings,
   }
   return Object.entries(values)
     .map(([name, value]) => `${name}=${value}\n`)

@@ -1,5 +1,7 @@
 /** Is a server really there? Each probe has it do its smallest piece of real work. */
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { KafkaSecurity } from '@ironsys/connections'
 import { Kafka, logLevel } from 'kafkajs'
 import { Client } from 'pg'
 
@@ -31,11 +33,13 @@ export async function probeReady(url: string): Promise<boolean> {
   }
 }
 
-/** Sends PING; a server that asks for a password is there too. */
-export function probeRedis(url: string): Promise<boolean> {
-  const { hostname, port } = new URL(url)
+/** Sends PING; a server that asks for a password is there too. `ca`: whom to trust, PEM; null: whom Node trusts. */
+export function probeRedis(url: string, ca: string | null = null): Promise<boolean> {
+  const { protocol, hostname, port } = new URL(url)
+  const isSecure = protocol === 'rediss:'
+  const target = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) }
   return new Promise((resolve) => {
-    const socket = connect({ host: hostname, port: Number(port || 6379) })
+    const socket = isSecure ? connectTls({ ...target, ...(ca !== null && { ca }) }) : connect(target)
     const finish = (answer: boolean) => {
       socket.destroy()
       resolve(answer)
@@ -43,14 +47,15 @@ export function probeRedis(url: string): Promise<boolean> {
     socket.setTimeout(PROBE_TIMEOUT_MS, () => finish(false))
     socket.once('error', () => finish(false))
     socket.once('close', () => resolve(false))
-    socket.once('connect', () => socket.write('PING\r\n'))
+    socket.once(isSecure ? 'secureConnect' : 'connect', () => socket.write('PING\r\n'))
     socket.once('data', (data) => finish(/^(\+PONG|-NOAUTH)/.test(data.toString('latin1'))))
   })
 }
 
 /** Asks for the cluster's metadata: a broker that is listed there is registered and takes requests. */
-export async function probeKafka(brokers: readonly string[]): Promise<boolean> {
+export async function probeKafka(brokers: readonly string[], security: KafkaSecurity = {}): Promise<boolean> {
   const kafka = new Kafka({
+    ...security,
     clientId: 'ironsys-probe',
     brokers: [...brokers],
     logLevel: logLevel.NOTHING,

@@ -20,6 +20,11 @@ export interface StackFolder {
   readonly disposable: boolean
   /** The port that Kafka tells its clients when they come through a proxy; its own when absent. */
   readonly kafkaAdvertisedPort?: number
+  /** Beside Kafka's own settings, or instead of them; and what its storage is formatted with, such as users. */
+  readonly kafka?: {
+    readonly settings: Readonly<Record<string, string>>
+    readonly formatArguments: readonly string[]
+  }
   readonly report: (line: string) => void
   /** Aborts when the start is called off. */
   readonly signal: AbortSignal

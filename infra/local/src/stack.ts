@@ -1,6 +1,6 @@
 /** The three servers together: given, in containers or as processes, with the same addresses for whoever uses them. */
 import { mkdirSync } from 'node:fs'
-import type { LocalConfig } from './config.ts'
+import type { GivenSecurity, LocalConfig } from './config.ts'
 import { dockerStarted, hasDocker, startDocker, stopDocker } from './docker.ts'
 import { LocalFault } from './faults.ts'
 import { folders } from './folders.ts'
@@ -43,13 +43,13 @@ export interface ServerProcess {
  */
 export async function startStack(
   folder: StackFolder,
-  config: Pick<LocalConfig, 'given' | 'servers'>,
+  config: Pick<LocalConfig, 'given' | 'servers'> & Partial<Pick<LocalConfig, 'security'>>,
   names: readonly ServerName[] = serverNames,
 ): Promise<Stack> {
   mkdirSync(folder.path, { recursive: true })
   const addresses = addressesOf(folder.ports, config)
   const given = givenServers(config).filter((name) => names.includes(name))
-  await Promise.all(given.map((name) => requireGiven(name, addresses)))
+  await Promise.all(given.map((name) => requireGiven(name, addresses, config.security)))
   const own = names.filter((name) => !given.includes(name))
   const how = own.length > 0 ? await chooseHow(config) : 'native'
   if (how === 'docker') await startContainers(folder, own, addresses)
@@ -133,20 +133,22 @@ async function startContainers(
   }
 }
 
-async function requireGiven(name: ServerName, addresses: Addresses): Promise<void> {
+async function requireGiven(name: ServerName, addresses: Addresses, security?: GivenSecurity): Promise<void> {
   const variable = { postgres: 'DATABASE_URL', redis: 'REDIS_URL', kafka: 'KAFKA_BROKERS' }[name]
-  if (await waitUntil(() => probe(name, addresses), GIVEN_DEADLINE_MS)) return
-  throw new LocalFault(`${name} does not answer at the address that the environment gives (${variable})`)
+  if (await waitUntil(() => probe(name, addresses, security), GIVEN_DEADLINE_MS)) return
+  throw new LocalFault(
+    `${name} does not answer at the address that the environment gives (${variable}), or TLS or the password is refused`,
+  )
 }
 
 /** Asks a server for a real answer. */
-export function probe(name: ServerName, addresses: Addresses): Promise<boolean> {
+export function probe(name: ServerName, addresses: Addresses, security?: GivenSecurity): Promise<boolean> {
   switch (name) {
     case 'postgres':
       return probePostgres(addresses.databaseUrl)
     case 'redis':
-      return probeRedis(addresses.redisUrl)
+      return probeRedis(addresses.redisUrl, security?.redisCa)
     case 'kafka':
-      return probeKafka(addresses.kafkaBrokers)
+      return probeKafka(addresses.kafkaBrokers, security?.kafka)
   }
 }

@@ -17,6 +17,7 @@ const names: Readonly<Record<(typeof rungs)[number], string>> = {
   metrics: '+ metrics',
   logs: '+ logs, 1 of 1000',
   tracing: '+ tracing, 1 %',
+  limits: '+ rate limits: address, endpoint',
 }
 
 export interface LadderStack {

@@ -64,7 +64,7 @@ export interface BenchStack {
   stop(): Promise<void>
 }
 
-export const rungs = ['route', 'cache', 'metrics', 'logs', 'tracing'] as const
+export const rungs = ['route', 'cache', 'metrics', 'logs', 'tracing', 'limits'] as const
 export type Rung = (typeof rungs)[number]
 
 const READY_DEADLINE_MS = 60_000

@@ -40,6 +40,8 @@ export interface ConnectionLogger {
 export interface RedisAddress {
   readonly urls: readonly [string, ...string[]]
   readonly cluster: boolean
+  /** PEM: whom to trust instead of whom Node trusts, where the URLs are `rediss://`. */
+  readonly ca?: string
 }
 
 /** What processes need of a connection, to one server or to a cluster. */
@@ -57,6 +59,8 @@ export interface RedisConnectionOptions {
   readonly logger: ConnectionLogger
   /** After this a command fails, default 300 ms. The connection's own handshake is held to it too. */
   readonly commandTimeoutMs?: number
+  /** Of the caller's own, beside those of snapshots; he tells ioredis' `RedisCommander` of them. */
+  readonly scripts?: Readonly<Record<string, { readonly lua: string; readonly numberOfKeys: number }>>
 }
 
 /** Each of one key: in a cluster a script runs at one node. */
@@ -86,10 +90,10 @@ export function isRedisUrlList(urls: string): boolean {
     .every((url) => URL.canParse(url) && ['redis:', 'rediss:'].includes(new URL(url).protocol))
 }
 
-/** The address in a configured list; of what is no cluster only the first counts. */
-export function redisAddress(urls: string, cluster: boolean): RedisAddress {
+/** The address in a configured list; of what is no cluster only the first counts. `ca`: see {@link RedisAddress}. */
+export function redisAddress(urls: string, cluster: boolean, ca: string | null = null): RedisAddress {
   const [first = urls, ...others] = urls.split(',')
-  return { urls: [first, ...(cluster ? others : [])], cluster }
+  return { urls: [first, ...(cluster ? others : [])], cluster, ...(ca !== null && { ca }) }
 }
 
 /**
@@ -101,15 +105,19 @@ export function redisAddress(urls: string, cluster: boolean): RedisAddress {
  * TCP keep-alive after 30 s, exponential reconnects. `autoResubscribe` is off because its promise is nobody's: a
  * failure would be an unhandled rejection; the live subscriber subscribes by itself.
  */
-export function connectRedis(url: string, options: RedisConnectionOptions): Redis {
-  const redis = new Redis(url, { ...serverOptions(options), retryStrategy })
+export function connectRedis(url: string, options: RedisConnectionOptions, ca: string | null = null): Redis {
+  const isSecure = new URL(url).protocol === 'rediss:'
+  const tls = isSecure ? { tls: trusting(ca) } : {}
+  const redis = new Redis(url, { ...serverOptions(options), ...tls, retryStrategy })
   logOutages(redis, options)
   return redis
 }
 
 /** For commands. Like {@link connectRedis}, to one server or to a cluster. */
-export function connectRedisAt(address: RedisAddress, options: RedisConnectionOptions): RedisConnection {
-  return address.cluster ? connectCluster(address, options) : connectRedis(address.urls[0], options)
+export function connectRedisAt(address: RedisAddress, options: RedisConnectionOptions): Redis | Cluster {
+  return address.cluster
+    ? connectCluster(address, options)
+    : connectRedis(address.urls[0], options, address.ca)
 }
 
 /**
@@ -117,8 +125,8 @@ export function connectRedisAt(address: RedisAddress, options: RedisConnectionOp
  * Each time it is lost the next node is tried. (The cluster client's own subscriber changes nodes without telling, and
  * what was published meanwhile would be missed unnoticed.)
  */
-export function connectSubscription({ urls }: RedisAddress, options: RedisConnectionOptions): Redis {
-  const redis = connectRedis(urls[0], options)
+export function connectSubscription({ urls, ca }: RedisAddress, options: RedisConnectionOptions): Redis {
+  const redis = connectRedis(urls[0], options, ca)
   let attempts = 0
   redis.on('reconnecting', () => {
     attempts++
@@ -146,7 +154,7 @@ export async function redisReady(
 }
 
 /** Needs one of the nodes named to begin with; the others, and those that come later, it finds by itself. */
-function connectCluster({ urls }: RedisAddress, options: RedisConnectionOptions): Cluster {
+function connectCluster({ urls, ca }: RedisAddress, options: RedisConnectionOptions): Cluster {
   const { username, password, protocol } = new URL(urls[0])
   const isSecure = protocol === 'rediss:'
   const settings = {
@@ -154,9 +162,9 @@ function connectCluster({ urls }: RedisAddress, options: RedisConnectionOptions)
       ...serverOptions(options),
       ...(username !== '' && { username: decodeURIComponent(username) }),
       ...(password !== '' && { password: decodeURIComponent(password) }),
-      ...(isSecure && { tls: {} }),
+      ...(isSecure && { tls: trusting(ca) }),
     },
-    scripts,
+    scripts: { ...scripts, ...options.scripts },
     enableOfflineQueue: false,
     enableAutoPipelining: true,
     clusterRetryStrategy: retryStrategy,
@@ -178,6 +186,10 @@ function connectCluster({ urls }: RedisAddress, options: RedisConnectionOptions)
   return cluster
 }
 
+function trusting(ca: string | null | undefined): { readonly ca?: string } {
+  return ca ? { ca } : {}
+}
+
 function serverOptions(options: RedisConnectionOptions) {
   return {
     connectionName: `ironsys-${options.name}`,
@@ -189,7 +201,7 @@ function serverOptions(options: RedisConnectionOptions) {
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     enableAutoPipelining: true,
-    scripts,
+    scripts: { ...scripts, ...options.scripts },
   } satisfies RedisOptions
 }
 

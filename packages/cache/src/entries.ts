@@ -5,7 +5,7 @@
  * Documents are bounded by number and by the bytes of their bodies. Body and parsed document together take two to six
  * times those bytes, depending on what is in the document.
  */
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot, SnapshotCacheOptions } from './snapshot.ts'
 
 export interface Entry<D> extends Snapshot<D> {
   /** When the store, or the writer, last said that it is current. */
@@ -103,6 +103,17 @@ export class Entries<D> {
 
   clearMissing(): void {
     this.#negatives.clear()
+  }
+
+  /** From now on nothing is answered unchecked, nor as missing, for longer than this. */
+  checkWithin(
+    { freshMs, negativeMs }: Pick<SnapshotCacheOptions, 'freshMs' | 'negativeMs'>,
+    nowMs: number,
+  ): void {
+    for (const entry of this.#entries.values())
+      entry.nextCheckMs = Math.min(entry.nextCheckMs, nowMs + freshMs)
+    for (const [key, untilMs] of this.#negatives)
+      this.#negatives.set(key, Math.min(untilMs, nowMs + negativeMs))
   }
 
   #forget(key: string): void {

@@ -22,6 +22,7 @@ export {
   type SinkKind,
   type SnapshotForm,
 } from './redis-sink.ts'
+export { judgeRedis } from './shared-tier.ts'
 export * from './snapshot.ts'
 export { createSnapshotCache } from './snapshot-cache.ts'
 export {

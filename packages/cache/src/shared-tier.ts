@@ -1,8 +1,9 @@
 /**
  * L2: snapshots in Redis, shared by all instances, and the short locks around their loading. Never throws; while Redis
- * fails it is left alone for a while, and then nobody has a lock: each process loads for itself.
+ * fails its breaker leaves it alone, and then nobody has a lock: each process loads for itself.
  */
 import { randomUUID } from 'node:crypto'
+import type { Breaker, Verdict } from '@ironsys/circuit-breaker'
 import type { Snapshot } from './snapshot.ts'
 import {
   type AgedSnapshot,
@@ -35,35 +36,29 @@ export interface SharedTierOptions {
   readonly ttlMs: number
   /** A lock whose holder has died ends by itself after this. */
   readonly lockMs: number
-  /** After a failure that was no answer Redis is not asked for this long. */
-  readonly coolDownMs: number
 }
 
 export interface SharedTierDeps {
   readonly redis: SnapshotRedis
+  /** Around each command; without one Redis is asked whatever came of the last. See {@link judgeRedis}. */
+  readonly redisBreaker?: Pick<Breaker, 'call'> | undefined
   /** With a hash tag: in a cluster an item's snapshot and its lock are at the same node. */
   readonly redisKey: (key: string) => string
-  readonly nowMs: () => number
 }
 
 export const noLock: LoadLock = { isTaken: false, release: async () => {} }
 const takenLock: LoadLock = { isTaken: true, release: async () => {} }
 
 export function createSharedTier(
-  { redis, redisKey, nowMs }: SharedTierDeps,
-  { ttlMs, lockMs, coolDownMs }: SharedTierOptions,
+  { redis, redisBreaker, redisKey }: SharedTierDeps,
+  { ttlMs, lockMs }: SharedTierOptions,
 ): SharedTier {
   const owner = randomUUID()
   let locks = 0
-  let avoidUntilMs = 0
   const ask = async <T>(request: () => Promise<T>, otherwise: T): Promise<T> => {
-    if (nowMs() < avoidUntilMs) return otherwise
     try {
-      return await request()
-    } catch (error) {
-      // A server that refuses (it is full, or a cluster's slot has no node) is there, and answers others.
-      const isAnswer = error instanceof Error && error.name === 'ReplyError'
-      if (!isAnswer) avoidUntilMs = nowMs() + coolDownMs
+      return await (redisBreaker === undefined ? request() : redisBreaker.call(request))
+    } catch {
       return otherwise
     }
   }
@@ -85,6 +80,11 @@ export function createSharedTier(
       return { isTaken: false, release: async () => void (await ask(() => redis.unlock(name, token), 0)) }
     },
   }
+}
+
+/** For the breaker. A server that refuses (it is full, or a cluster's slot has no node) is there, and answers others. */
+export function judgeRedis(error: unknown): Verdict {
+  return error instanceof Error && error.name === 'ReplyError' ? 'alive' : 'out'
 }
 
 /** Where the lock of a snapshot's key lies. */

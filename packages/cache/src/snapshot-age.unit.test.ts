@@ -72,6 +72,23 @@ test('a snapshot has the age that it had when a slow load brought it', async () 
   expect(await startProcess().get('a')).toMatchObject({ ageMs: 63_000, stale: true })
 })
 
+test('what was announced since is not made older by what Redis still has of it', async () => {
+  const { store, startProcess, pass, isStored } = createDeployment()
+  const cache = startProcess()
+  store.put('a', 1)
+  await cache.get('a')
+  await isStored()
+  pass(3000)
+  cache.apply([{ key: 'a', epoch: 1, version: 1, document: { left: 99 } }])
+  pass(600)
+  expect(cache.getNow('a')).toMatchObject({ stale: true, ageMs: 600 })
+  // The look behind it has found it in Redis, as old as it is there.
+  await vi.waitFor(() => expect(cache.peek('a')).toMatchObject({ stale: false, ageMs: 0 }))
+  expect(store.loads).toBe(1)
+  pass(600)
+  expect(cache.peek('a')).toMatchObject({ stale: true, ageMs: 1200 })
+})
+
 const ageOf = (read: SnapshotRead<unknown> | undefined): number =>
   read !== undefined && 'ageMs' in read ? read.ageMs : expect.fail('it is not there')
 

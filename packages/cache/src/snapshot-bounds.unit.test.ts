@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { checkSnapshotCacheOptions, SnapshotUnavailableError, snapshotCacheDefaults } from './index.ts'
 import { createCacheOn, Store } from './snapshot-cache.fixture.ts'
 
-const { staleWhileRevalidateMs, loadTimeoutMs, redisCoolDownMs } = snapshotCacheDefaults
+const { staleWhileRevalidateMs, loadTimeoutMs } = snapshotCacheDefaults
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -42,7 +42,7 @@ test('a load that was given up counts until the store has let go of it', async (
   const gate = Promise.withResolvers<void>()
   store.gate = gate.promise
   const failures = ['a', 'b'].map((key) => expect(cache.get(key)).rejects.toThrow(SnapshotUnavailableError))
-  await vi.advanceTimersByTimeAsync(loadTimeoutMs + redisCoolDownMs)
+  await vi.advanceTimersByTimeAsync(loadTimeoutMs + 1000)
   await Promise.all(failures)
   await expect(cache.get('c')).rejects.toThrow(SnapshotUnavailableError)
   expect(store.loads).toBe(2)
@@ -52,7 +52,7 @@ test('a load that was given up counts until the store has let go of it', async (
 })
 
 test('many made-up ids are looked up once each, and cost no known key its place', async () => {
-  const { store, cache } = createWorld({ maxNegatives: 1000, redisCoolDownMs: 1e12 })
+  const { store, cache } = createWorld({ maxNegatives: 1000 })
   store.put('a', 1)
   await cache.get('a')
   cache.setLive(true)

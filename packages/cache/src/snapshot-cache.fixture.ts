@@ -1,8 +1,10 @@
 /** A cache on a Redis of its own, a store in memory and a clock that tests move; made anew for each test. */
+import { type Breaker, createBreaker, defaultThresholds } from '@ironsys/circuit-breaker'
 import { afterEach, beforeEach, expect } from 'vitest'
 import {
   type CacheTier,
   createSnapshotCache,
+  judgeRedis,
   type Snapshot,
   type SnapshotCache,
   type SnapshotRedis,
@@ -38,6 +40,7 @@ export let server: OwnRedis
 export let store: Store
 export const clock = { ms: 0 }
 export const tiers: CacheTier[] = []
+let breaker: Breaker
 
 export function setUpEachTest(): void {
   beforeEach(async () => {
@@ -45,12 +48,26 @@ export function setUpEachTest(): void {
     store = new Store()
     clock.ms = 1_000_000
     tiers.length = 0
+    breaker = createRedisBreaker()
   })
-  afterEach(() => server.close())
+  afterEach(() => {
+    breaker.close()
+    return server.close()
+  })
 }
 
 export async function makeCache(options = {}, commandTimeoutMs?: number): Promise<SnapshotCache<Seat>> {
-  return createCacheOn(await server.connected(commandTimeoutMs), store, () => clock.ms, options)
+  const redis = await server.connected(commandTimeoutMs)
+  return createCacheOn(redis, store, () => clock.ms, options, breaker)
+}
+
+function createRedisBreaker(): Breaker {
+  const silent = () => undefined
+  const deps = { judge: judgeRedis, nowMs: () => performance.now(), changed: silent, refused: silent }
+  return createBreaker(
+    { dependency: 'redis', ...deps },
+    { ...defaultThresholds, silentMs: 250, silentCalls: 1 },
+  )
 }
 
 export function createCacheOn(
@@ -58,9 +75,11 @@ export function createCacheOn(
   { load }: Store,
   nowMs: () => number,
   options = {},
+  redisBreaker?: Breaker,
 ): SnapshotCache<Seat> {
   return createSnapshotCache<Seat>({
     redis,
+    ...(redisBreaker !== undefined && { redisBreaker }),
     redisKey,
     load,
     parse: readSeat,

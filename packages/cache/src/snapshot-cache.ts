@@ -20,12 +20,13 @@ import { type Refresh, type Refreshed, Refreshes, reaches } from './refreshes.ts
 import { createSharedTier, jittered } from './shared-tier.ts'
 import {
   type Announcement,
+  type ConfigurableSnapshotCache,
   checkSnapshotCacheOptions,
-  type SnapshotCache,
+  missingSnapshot,
   type SnapshotCacheDeps,
   type SnapshotCacheOptions,
+  type SnapshotCacheWindows,
   type SnapshotHit,
-  type SnapshotMissing,
   type SnapshotRead,
   SnapshotUnavailableError,
   snapshotCacheDefaults,
@@ -34,15 +35,13 @@ import { isOlder, type Version } from './stored-snapshot.ts'
 import { type CheckOfWatched, createWatchers, type Watchers } from './watchers.ts'
 
 /** Options have defaults in {@link snapshotCacheDefaults}; throws a RangeError where two contradict each other. */
-export function createSnapshotCache<D>(deps: SnapshotCacheDeps<D>): SnapshotCache<D> {
+export function createSnapshotCache<D>(deps: SnapshotCacheDeps<D>): ConfigurableSnapshotCache<D> {
   const options = { ...snapshotCacheDefaults, ...deps.options }
   checkSnapshotCacheOptions(options)
   return new Tiers(deps, options)
 }
 
-const MISSING: SnapshotMissing = { missing: true }
-
-class Tiers<D> implements SnapshotCache<D> {
+class Tiers<D> implements ConfigurableSnapshotCache<D> {
   readonly #deps: SnapshotCacheDeps<D>
   readonly #options: SnapshotCacheOptions
   readonly #entries: Entries<D>
@@ -55,8 +54,8 @@ class Tiers<D> implements SnapshotCache<D> {
     this.#deps = deps
     this.#options = options
     this.#entries = new Entries(options)
-    const { sharedTtlMs: ttlMs, lockMs, redisCoolDownMs: coolDownMs } = options
-    this.#lookUp = new LookUp(deps, createSharedTier(deps, { ttlMs, lockMs, coolDownMs }), options)
+    const { sharedTtlMs: ttlMs, lockMs } = options
+    this.#lookUp = new LookUp(deps, createSharedTier(deps, { ttlMs, lockMs }), options)
     this.#watchers = createWatchers({
       nowMs: deps.nowMs,
       everyMs: options.freshMs,
@@ -71,7 +70,7 @@ class Tiers<D> implements SnapshotCache<D> {
     if (entry === undefined) {
       if (!this.#entries.isMissing(key, now)) return undefined
       this.#deps.observe('negative')
-      return MISSING
+      return missingSnapshot
     }
     if (now >= entry.nextCheckMs) {
       if (now >= this.#usableUntil(entry)) return undefined
@@ -103,13 +102,13 @@ class Tiers<D> implements SnapshotCache<D> {
     const entry = this.#entries.get(key)
     if (entry !== undefined) return now < this.#usableUntil(entry) ? this.#hit(entry, now, true) : undefined
     const live = this.#liveSinceMs !== Number.POSITIVE_INFINITY
-    return live && this.#entries.isMissing(key, now) ? MISSING : undefined
+    return live && this.#entries.isMissing(key, now) ? missingSnapshot : undefined
   }
 
   watch(key: string, changed: (read: SnapshotRead<D>) => void): () => void {
     const now = this.#deps.nowMs()
     const entry = this.#entries.get(key)
-    const missing = this.#entries.isMissing(key, now) ? MISSING : undefined
+    const missing = this.#entries.isMissing(key, now) ? missingSnapshot : undefined
     return this.#watchers.add(key, entry === undefined ? missing : this.#hit(entry, now, true), changed)
   }
 
@@ -137,6 +136,14 @@ class Tiers<D> implements SnapshotCache<D> {
 
   size(): number {
     return this.#entries.size
+  }
+
+  configure(windows: SnapshotCacheWindows): void {
+    checkSnapshotCacheOptions({ ...this.#options, ...windows })
+    // The look-ups read the same object.
+    Object.assign(this.#options, windows)
+    this.#entries.checkWithin(windows, this.#deps.nowMs())
+    this.#watchers.retime(windows.freshMs)
   }
 
   #isOfInterest(key: string): boolean {
@@ -209,7 +216,7 @@ class Tiers<D> implements SnapshotCache<D> {
 
   #forget(key: string): void {
     this.#entries.setMissing(key, this.#deps.nowMs() + this.#options.negativeMs)
-    this.#watchers.tell(key, MISSING)
+    this.#watchers.tell(key, missingSnapshot)
   }
 
   /** What it finds is told by the entry; so is that it failed. */
@@ -244,9 +251,7 @@ class Tiers<D> implements SnapshotCache<D> {
     })
     const told = toldOf()
     // It was told and forgotten in the same moment.
-    if (found.where === 'told' && told === undefined && !refresh.isVoid) {
-      return this.#ask(key, refresh)
-    }
+    if (found.where === 'told' && told === undefined && !refresh.isVoid) return this.#ask(key, refresh)
     return this.#take(key, found, told)
   }
 
@@ -266,7 +271,7 @@ class Tiers<D> implements SnapshotCache<D> {
       case 'told': {
         if (told !== undefined) return { read: this.#hit(told, this.#deps.nowMs(), true), tier: 'l1' }
         this.#forget(key)
-        return { read: MISSING, tier: found.where === 'told' ? 'negative' : 'l3' }
+        return { read: missingSnapshot, tier: found.where === 'told' ? 'negative' : 'l3' }
       }
       case 'unknown':
         return { read: this.#fallBack(key, found.stored, found.cause), tier: 'stale' }

@@ -25,7 +25,8 @@ async function writeToRedis(version: number): Promise<void> {
   await memory.connect().putSnapshot(redisKey('a'), 1, version, text, TTL_MS)
 }
 
-test('each gets the version it asked for, of one look that had begun for less', async () => {
+/** Redis's first answer is held back until the gate opens. */
+function startGated() {
   const answered = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()
   const cache = start(async (request, work) => {
@@ -35,14 +36,31 @@ test('each gets the version it asked for, of one look that had begun for less', 
     await gate.promise
     return answer
   })
+  return { cache, answered: answered.promise, open: gate.resolve }
+}
+
+test('each gets the version it asked for, of one look that had begun for less', async () => {
+  const { cache, answered, open } = startGated()
   await writeToRedis(1)
   const reads = [cache.get('a')]
-  await answered.promise
+  await answered
   reads.push(cache.get('a', { minVersion: 6 }), cache.get('a', { minVersion: 7 }))
   // The first one may have what Redis had when it asked; for the second this would do, and not for the third.
   await writeToRedis(6)
   store.put('a', 7)
-  gate.resolve()
+  open()
+  expect(await Promise.all(reads)).toMatchObject([{ version: 7 }, { version: 7 }, { version: 7 }])
+  expect(store.loads).toBe(1)
+})
+
+test('who asks for less and comes later spoils nothing for who began', async () => {
+  const { cache, answered, open } = startGated()
+  await writeToRedis(6)
+  store.put('a', 7)
+  const reads = [cache.get('a', { minVersion: 7 })]
+  await answered
+  reads.push(cache.get('a', { minVersion: 6 }), cache.get('a'))
+  open()
   expect(await Promise.all(reads)).toMatchObject([{ version: 7 }, { version: 7 }, { version: 7 }])
   expect(store.loads).toBe(1)
 })
@@ -79,4 +97,16 @@ test('who asks for a version does not wait for another process, though somebody 
   await vi.advanceTimersByTimeAsync(snapshotCacheDefaults.lockWaitMs / 4)
   expect(store.loads).toBe(1)
   expect(await Promise.all([anybody, asked])).toMatchObject([{ version: 5 }, { version: 5 }])
+})
+
+test('who asks for a version keeps nobody from loading: it takes no lock', async () => {
+  const asked: string[] = []
+  const cache = start((request, work) => {
+    asked.push(request)
+    return directWire(request, work)
+  })
+  store.put('a', 5)
+  expect(await cache.get('a', { minVersion: 5 })).toMatchObject({ version: 5, fromCache: false })
+  await vi.waitFor(() => expect(memory.peek(redisKey('a'))).not.toBeNull())
+  expect(asked).toEqual(['get-snapshot', 'put-snapshot'])
 })

@@ -13,15 +13,16 @@ interface World {
   readonly start: () => SnapshotCache<Seat>
   readonly told: string[]
   /** Requests. */
-  readonly asked: { redis: number }
+  readonly asked: { redis: number; fails: boolean }
   readonly watch: (key: string) => () => void
   readonly announce: (key: string, version: number, epoch?: number) => void
 }
 
 function createWorld(options = {}): World {
-  const asked = { redis: 0 }
+  const asked = { redis: 0, fails: false }
   const redis = createMemoryRedis({ nowMs: () => Date.now() }).connect(async (_request, work) => {
     asked.redis++
+    if (asked.fails) throw new Error('Redis is down')
     return work()
   })
   const store = new Store()
@@ -119,6 +120,26 @@ test('while announcements arrive a quiet key is looked at as seldom as the store
   cache.setLive(true)
   await vi.advanceTimersByTimeAsync(ROUND_MS)
   expect(told).toHaveLength(40)
+})
+
+test('a key whose last look has failed is looked at again soon, though it was announced shortly before', async () => {
+  const { store, cache, told, asked, watch } = createWorld()
+  cache.setLive(true)
+  store.put('a', 1)
+  await cache.get('a')
+  watch('a')
+  asked.fails = true
+  store.down = true
+  await vi.advanceTimersByTimeAsync(1.2 * freshMs)
+  // Somebody reads it: the look behind it fails.
+  cache.getNow('a')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(cache.peek('a')).toMatchObject({ version: 1, stale: true })
+  store.down = false
+  store.put('a', 2)
+  await vi.advanceTimersByTimeAsync(ROUND_MS)
+  expect(told).toEqual(['a 1.2'])
+  expect(cache.peek('a')).toMatchObject({ version: 2, stale: false })
 })
 
 test('what another instance has put into Redis is told', async () => {

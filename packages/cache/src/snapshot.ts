@@ -1,4 +1,5 @@
 /** What the snapshot cache takes and gives; {@link file://./snapshot-cache.ts} says how it behaves. */
+import type { Breaker } from '@ironsys/circuit-breaker'
 import type { SnapshotRedis, Version } from './stored-snapshot.ts'
 
 export interface Snapshot<D> extends Version {
@@ -24,6 +25,8 @@ export interface SnapshotHit<D> extends Snapshot<D> {
 export interface SnapshotMissing {
   readonly missing: true
 }
+
+export const missingSnapshot: SnapshotMissing = { missing: true }
 
 export type SnapshotRead<D> = SnapshotHit<D> | SnapshotMissing
 
@@ -52,7 +55,6 @@ export interface SnapshotCacheOptions {
   readonly sharedFreshMs: number
   /** How long it may lie in Redis; see also `staleIfErrorMs`. */
   readonly sharedTtlMs: number
-  readonly redisCoolDownMs: number
   readonly loadTimeoutMs: number
   /** A process that died while it loaded a key for all keeps the others waiting no longer than `lockWaitMs`. */
   readonly lockMs: number
@@ -73,13 +75,18 @@ export interface SnapshotCacheOptions {
   readonly maxRefreshes: number
 }
 
+/** The times that can be changed while the cache is in use. */
+export type SnapshotCacheWindows = Pick<
+  SnapshotCacheOptions,
+  'freshMs' | 'staleWhileRevalidateMs' | 'staleIfErrorMs' | 'sharedFreshMs' | 'negativeMs'
+>
+
 export const snapshotCacheDefaults: SnapshotCacheOptions = {
   freshMs: 500,
   staleWhileRevalidateMs: 60_000,
   staleIfErrorMs: 300_000,
   sharedFreshMs: 5_000,
   sharedTtlMs: 600_000,
-  redisCoolDownMs: 1_000,
   loadTimeoutMs: 2_000,
   lockMs: 3_000,
   lockWaitMs: 1_000,
@@ -101,6 +108,8 @@ export function checkSnapshotCacheOptions(options: SnapshotCacheOptions): void {
 
 export interface SnapshotCacheDeps<D> {
   readonly redis: SnapshotRedis
+  /** Around the commands to Redis, with {@link judgeRedis}; without one it is asked whatever came of the last. */
+  readonly redisBreaker?: Pick<Breaker, 'call'>
   readonly redisKey: (key: string) => string
   /** L3. Null: there is no such key. Throws when it cannot tell. */
   readonly load: (key: string) => Promise<Snapshot<D> | null>
@@ -144,4 +153,12 @@ export interface SnapshotCache<D> {
   setLive(live: boolean): void
   /** Entries held, negatives not counted. */
   size(): number
+}
+
+export interface ConfigurableSnapshotCache<D> extends SnapshotCache<D> {
+  /**
+   * Other windows from now on, for what is held too. Throws a RangeError where they contradict the other options, and then
+   * changes nothing.
+   */
+  configure(windows: SnapshotCacheWindows): void
 }

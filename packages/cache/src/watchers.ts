@@ -11,6 +11,8 @@ export interface Watchers<D> {
   has(key: string): boolean
   /** Tells those who watch the key, unless they were told of it or of something newer. */
   tell(key: string, read: SnapshotRead<D>): void
+  /** Checks this often from now on, milliseconds. */
+  retime(everyMs: number): void
 }
 
 interface Listener<D> {
@@ -41,8 +43,9 @@ export type CheckOfWatched = 'current' | 'asked' | 'busy'
 const TICKS = 4
 
 /** One timer for all keys; it runs while there is one. */
-export function createWatchers<D>({ nowMs, everyMs, maxLooks, check }: WatchersDeps): Watchers<D> {
+export function createWatchers<D>({ nowMs, maxLooks, check, ...first }: WatchersDeps): Watchers<D> {
   const keys = new Map<string, Watched<D>>()
+  let everyMs = first.everyMs
   let timer: NodeJS.Timeout | null = null
 
   const tick = () => {
@@ -60,6 +63,7 @@ export function createWatchers<D>({ nowMs, everyMs, maxLooks, check }: WatchersD
       keys.set(key, watched)
     }
   }
+  const start = () => setInterval(tick, Math.max(1, Math.floor(everyMs / TICKS))).unref()
   const remove = (key: string, watched: Watched<D>, listener: Listener<D>) => {
     watched.listeners.delete(listener)
     if (watched.listeners.size > 0 || keys.get(key) !== watched) return
@@ -78,7 +82,7 @@ export function createWatchers<D>({ nowMs, everyMs, maxLooks, check }: WatchersD
       const listener = { changed }
       watched.listeners.add(listener)
       keys.set(key, watched)
-      timer ??= setInterval(tick, Math.max(1, Math.floor(everyMs / TICKS))).unref()
+      timer ??= start()
       return () => remove(key, watched, listener)
     },
     has: (key) => keys.has(key),
@@ -87,6 +91,14 @@ export function createWatchers<D>({ nowMs, everyMs, maxLooks, check }: WatchersD
       if (watched === undefined || !isNews(watched.told, read)) return
       watched.told = standing(read)
       for (const { changed } of [...watched.listeners]) changed(read)
+    },
+    retime(nextEveryMs) {
+      everyMs = nextEveryMs
+      const byMs = nowMs() + everyMs
+      for (const watched of keys.values()) watched.nextCheckMs = Math.min(watched.nextCheckMs, byMs)
+      if (timer === null) return
+      clearInterval(timer)
+      timer = start()
     },
   }
 }

@@ -10,7 +10,7 @@ export const limits = {
   metadataBytes: 4096,
   metadataDepth: 8,
   waitSecondsMax: 30,
-  pageItemsMax: 200,
+  pageItemsMax: 100,
   /** A week: what shall be kept longer is confirmed. */
   holdTtlSecondsMax: 7 * 24 * 3600,
   /** Of a hold where neither the request nor the slot says how long it lasts. */

@@ -206,7 +206,7 @@ export type UserParams = z.infer<typeof userParamsSchema>
 const integerText = (min: number, max: number) =>
   z
     .string()
-    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .regex(/^\d{1,16}$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.int().min(min).max(max))
 

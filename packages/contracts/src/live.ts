@@ -10,6 +10,8 @@ export const redisNames = {
   progressChannel: 'ironsys:progress',
   /** Channel: a JSON array of decisions for the clients that one API instance holds. */
   replies: (instanceId: string): string => `ironsys:replies:${instanceId}`,
+  /** What a request with an idempotency key was accepted as. */
+  replay: (digest: string): string => `ironsys:{replay:${digest}}`,
 } as const
 
 /** How far a partition's writer is: what a cursor's position and ETA are worked out from. */

@@ -9,11 +9,14 @@
  * 1. Every append settles once, at its deadline at the latest (up to a sweep later).
  * 2. Acknowledged means: a broker answered acks=all for the request that this very message was in, and its offset is
  *    that answer's base offset plus its place in the batch.
- * 3. LogUnavailableError only when no produce request left this process since the message's first attempt, or the
- *    broker refused each attempt before appending. What is handed over at the deadline is OutcomeUnknownError; what still
- *    waits for a connection then is taken out of its request.
- * 4. Appends outstanding never exceed `maxQueuedMessages`, nor their bytes `maxQueuedBytes`.
+ * 3. LogUnavailableError only when no produce request left this process since the message's first attempt, or each
+ *    attempt was refused: by the breaker before it began, or by the broker before appending. What is handed over at the
+ *    deadline is OutcomeUnknownError; what still waits for a connection then is taken out of its request.
+ * 4. While the breaker is open nothing is taken, and what is certainly not sent is answered within a sweep. What may be
+ *    in the log keeps its deadline: its retry is the next probe.
+ * 5. Appends outstanding never exceed `maxQueuedMessages`, nor their bytes `maxQueuedBytes`.
  */
+import { createRetryBudget, fullJitterMs } from '@ironsys/circuit-breaker'
 import {
   type Appended,
   LogOverloadedError,
@@ -23,17 +26,22 @@ import {
 } from '@ironsys/engine'
 import type { RecordMetadata } from 'kafkajs'
 import { reasonOf } from './client.ts'
-import { noSuchPartition, outcomeUnknown, refusalOf, unavailable } from './produce-faults.ts'
+import type { ProduceBreaker } from './produce-breaker.ts'
+import { breakerIsOpen, noSuchPartition, outcomeUnknown, refusalOf, unavailable } from './produce-faults.ts'
 import type { ProduceLink } from './produce-link.ts'
 import {
+  type Attempt,
   type Batch,
   type Entry,
+  isCleanBefore,
   messageBytes,
   type PartitionQueue,
+  PartitionQueues,
   putBack,
   takeBatch,
   takeExpired,
   takeRequest,
+  takeUnsent,
   toTopicMessages,
   withoutSettled,
 } from './produce-queue.ts'
@@ -41,19 +49,13 @@ import type { ProducerObserver, ProducerOptions } from './producer-options.ts'
 
 const SWEEP_INTERVAL_MS = 50
 
-/** A request that waits for the connection, or (`handedOver`) for its answer. */
-interface Attempt {
-  batches: readonly Batch[]
-  handedOver: boolean
-  readonly requestsBefore: number
-  readonly startedMs: number
-}
-
 export class AppendQueue {
   readonly #link: ProduceLink
   readonly #options: ProducerOptions
   readonly #observer: ProducerObserver
-  readonly #topics = new Map<string, Map<number, PartitionQueue>>()
+  readonly #breaker: ProduceBreaker
+  readonly #retryBudget = createRetryBudget(() => performance.now())
+  readonly #queues = new PartitionQueues()
   readonly #ready = new Set<PartitionQueue>()
   readonly #attempts = new Set<Attempt>()
   readonly #retryTimers = new Map<PartitionQueue, NodeJS.Timeout>()
@@ -67,8 +69,14 @@ export class AppendQueue {
   #lastError: unknown = new Error('no attempt was made')
   #drained: (() => void) | null = null
 
-  constructor(link: ProduceLink, options: ProducerOptions, observer: ProducerObserver) {
+  constructor(
+    link: ProduceLink,
+    options: ProducerOptions,
+    observer: ProducerObserver,
+    breaker: ProduceBreaker,
+  ) {
     this.#link = link
+    this.#breaker = breaker
     this.#options = options
     this.#observer = observer
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS)
@@ -88,11 +96,15 @@ export class AppendQueue {
       )
     }
     if (!this.#open) return Promise.reject(new LogUnavailableError('the producer is closing'))
+    if (this.#breaker.isRefusing()) {
+      this.#observer.rejected('unavailable')
+      return Promise.reject(breakerIsOpen(this.#lastError))
+    }
     if (this.#outstanding >= maxQueuedMessages || this.#outstandingBytes + bytes > maxQueuedBytes) {
       this.#observer.rejected('overloaded')
       return Promise.reject(new LogOverloadedError(`${this.#outstanding} messages wait for the log`))
     }
-    const queue = this.#queueOf(id)
+    const queue = this.#queues.of(id)
     return new Promise((resolve, reject) => {
       queue.entries.push({
         message: { key, value, partition: id.partition },
@@ -126,20 +138,6 @@ export class AppendQueue {
     this.#retryTimers.clear()
   }
 
-  #queueOf({ topic, partition }: PartitionId): PartitionQueue {
-    let partitions = this.#topics.get(topic)
-    if (partitions === undefined) {
-      partitions = new Map()
-      this.#topics.set(topic, partitions)
-    }
-    let queue = partitions.get(partition)
-    if (queue === undefined) {
-      queue = { topic, partition, entries: [], failures: 0 }
-      partitions.set(partition, queue)
-    }
-    return queue
-  }
-
   /** Once per turn of the event loop: what one turn brings goes out together. */
   #planFlush(): void {
     if (this.#flushPlanned || this.#sharedInFlight >= this.#options.maxInFlight) return
@@ -155,6 +153,7 @@ export class AppendQueue {
       const batches = takeRequest(this.#ready, this.#options)
       if (batches.length === 0) break
       this.#sharedInFlight++
+      this.#retryBudget.earn()
       void this.#attempt(batches).then(() => {
         this.#sharedInFlight--
         if (this.#ready.size > 0) this.#planFlush()
@@ -167,23 +166,32 @@ export class AppendQueue {
     for (const { entries } of batches) {
       for (const entry of entries) entry.requestsBefore ??= requestsBefore
     }
-    const attempt: Attempt = { batches, handedOver: false, requestsBefore, startedMs: performance.now() }
+    const attempt: Attempt = { batches, phase: 'planned', requestsBefore, startedMs: performance.now() }
     this.#attempts.add(attempt)
     try {
-      await this.#link.connect()
-      attempt.batches = withoutSettled(batches)
-      if (attempt.batches.length === 0) return
-      attempt.handedOver = true
-      const answers = await this.#link.send(toTopicMessages(attempt.batches))
+      const answers = await this.#breaker.call(() => this.#send(attempt))
+      if (answers === null) return
       this.#report(attempt, null)
       for (const batch of attempt.batches) this.#acknowledge(batch, answers)
     } catch (error) {
-      this.#report(attempt, reasonOf(error))
-      this.#lastError = error
+      if (attempt.phase !== 'planned') {
+        this.#report(attempt, reasonOf(error))
+        this.#lastError = error
+      }
       for (const batch of attempt.batches) this.#failed(attempt, batch, error)
     } finally {
       this.#attempts.delete(attempt)
     }
+  }
+
+  /** Null when nobody waits for it any more. */
+  async #send(attempt: Attempt): Promise<readonly RecordMetadata[] | null> {
+    attempt.phase = 'connecting'
+    await this.#link.connect()
+    attempt.batches = withoutSettled(attempt.batches)
+    if (attempt.batches.length === 0) return null
+    attempt.phase = 'handed-over'
+    return this.#link.send(toTopicMessages(attempt.batches))
   }
 
   #acknowledge({ queue, entries }: Batch, answers: readonly RecordMetadata[]): void {
@@ -206,9 +214,10 @@ export class AppendQueue {
   }
 
   #failed(attempt: Attempt, { queue, entries }: Batch, error: unknown): void {
-    const refusal = attempt.batches.length === 1 ? refusalOf(error) : 'unknown'
+    const answered = attempt.batches.length === 1 ? refusalOf(error) : 'unknown'
+    const refusal = attempt.phase === 'planned' ? 'for-now' : answered
     for (const entry of entries) {
-      if (refusal !== 'unknown' && cleanBefore(attempt, entry)) entry.requestsBefore = null
+      if (refusal !== 'unknown' && isCleanBefore(attempt, entry)) entry.requestsBefore = null
       if (refusal === 'for-good') this.#settle(entry, this.#fault(entry, error))
     }
     putBack(queue, entries)
@@ -219,15 +228,16 @@ export class AppendQueue {
 
   #planRetry(queue: PartitionQueue): void {
     if (this.#retryTimers.has(queue)) return
-    const { retryDelayMs, retryDelayMaxMs } = this.#options
-    const delayMs = Math.min(retryDelayMaxMs, retryDelayMs * 2 ** (queue.failures - 1))
-    const timer = setTimeout(() => void this.#retry(queue), delayMs * (0.5 + Math.random() / 2))
+    const { retryDelayMs: firstMs, retryDelayMaxMs: longestMs } = this.#options
+    const delayMs = fullJitterMs(queue.failures - 1, { firstMs, longestMs }, Math.random)
+    const timer = setTimeout(() => void this.#retry(queue), delayMs)
     this.#retryTimers.set(queue, timer)
   }
 
   /** One attempt for a partition that failed; its timer stays in the map meanwhile, so that there is only one. */
   async #retry(queue: PartitionQueue): Promise<void> {
-    const entries = takeBatch(queue, this.#options, this.#options.maxRequestBytes)
+    const isAllowed = queue.entries.length > 0 && !this.#breaker.isRefusing() && this.#retryBudget.spend()
+    const entries = isAllowed ? takeBatch(queue, this.#options, this.#options.maxRequestBytes) : []
     if (entries.length > 0) await this.#attempt([{ queue, entries }])
     this.#retryTimers.delete(queue)
     if (queue.entries.length === 0) {
@@ -244,26 +254,30 @@ export class AppendQueue {
   #sweep(): void {
     if (this.#outstanding === 0) return
     const nowMs = performance.now()
-    for (const partitions of this.#topics.values()) {
-      for (const queue of partitions.values()) {
-        for (const entry of takeExpired(queue, nowMs))
-          this.#settle(entry, this.#fault(entry, this.#lastError))
-      }
+    const isOut = this.#breaker.state() === 'open'
+    for (const queue of this.#queues.all()) {
+      const over = takeExpired(queue, nowMs)
+      if (isOut) over.push(...takeUnsent(queue, (entry) => this.#isUnsent(entry)))
+      for (const entry of over) this.#settle(entry, this.#fault(entry, this.#lastError))
     }
-    for (const { batches, handedOver } of this.#attempts) {
+    for (const { batches, phase } of this.#attempts) {
       for (const entry of batches.flatMap(({ entries }) => entries)) {
         if (entry.deadlineMs > nowMs) continue
-        const fault = handedOver
-          ? outcomeUnknown(new Error('no answer yet'))
-          : this.#fault(entry, this.#lastError)
+        const fault =
+          phase === 'handed-over'
+            ? outcomeUnknown(new Error('no answer yet'))
+            : this.#fault(entry, this.#lastError)
         this.#settle(entry, fault)
       }
     }
   }
 
   #fault(entry: Entry, error: unknown): LogUnavailableError | OutcomeUnknownError {
-    const unsent = entry.requestsBefore === null || entry.requestsBefore === this.#link.produceRequests()
-    return unsent ? unavailable(error) : outcomeUnknown(error)
+    return this.#isUnsent(entry) ? unavailable(error) : outcomeUnknown(error)
+  }
+
+  #isUnsent({ requestsBefore }: Entry): boolean {
+    return requestsBefore === null || requestsBefore === this.#link.produceRequests()
   }
 
   #settle(entry: Entry, outcome: Appended | Error): void {
@@ -283,9 +297,4 @@ export class AppendQueue {
     for (const { entries } of batches) messages += entries.length
     this.#observer.request({ messages, durationMs: performance.now() - startedMs, failure })
   }
-}
-
-/** True when no produce request of this process came between the entry's first attempt and this one. */
-function cleanBefore(attempt: Attempt, entry: Entry): boolean {
-  return entry.requestsBefore === attempt.requestsBefore
 }

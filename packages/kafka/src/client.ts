@@ -1,4 +1,5 @@
 /** How every kafkajs client of this package is made. */
+import type { KafkaSecurity } from '@ironsys/connections'
 import { Kafka, type LogEntry, logLevel } from 'kafkajs'
 import type { SocketFactory } from './sockets.ts'
 
@@ -24,6 +25,8 @@ export interface KafkaSettings {
   /** Names this process in the broker's logs and quotas. */
   readonly clientId: string
   readonly logger: KafkaLogger
+  /** TLS and credentials; neither when absent. */
+  readonly security?: KafkaSecurity
   /** How connections are opened; straight to the broker when absent. */
   readonly socketFactory?: SocketFactory
 }
@@ -43,6 +46,7 @@ const MAX_RETRY_MS = 1000
 
 export function createClient(settings: KafkaSettings, options: ClientOptions): Kafka {
   return new Kafka({
+    ...settings.security,
     brokers: [...settings.brokers],
     clientId: settings.clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,

@@ -14,6 +14,8 @@ export {
   defaultConsumerOptions,
 } from './consumer-options.ts'
 export type { ConsumerSession, SessionEvents } from './consumer-session.ts'
+export type { ProduceBreaker } from './produce-breaker.ts'
+export { judgeLog } from './produce-faults.ts'
 export type { ProduceLink } from './produce-link.ts'
 export { type CommandProducer, createCommandProducer, createProducerOn } from './producer.ts'
 export { defaultProducerOptions, type ProducerObserver, type ProducerOptions } from './producer-options.ts'

@@ -1,4 +1,5 @@
 /** Which fault a message that was not acknowledged ends with. */
+import type { Verdict } from '@ironsys/circuit-breaker'
 import { LogUnavailableError, OutcomeUnknownError } from '@ironsys/engine'
 import { brokerErrorType, reasonOf } from './client.ts'
 
@@ -17,6 +18,20 @@ const refusedForGood: readonly string[] = [
   'POLICY_VIOLATION',
 ]
 
+/** Answers that say that the log as a whole takes nothing durable now. */
+const outages: readonly string[] = [
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'REQUEST_TIMED_OUT',
+  'KAFKA_STORAGE_ERROR',
+]
+
+/** For the breaker: what a failed attempt says of the log. */
+export function judgeLog(error: unknown): Verdict {
+  const type = brokerErrorType(error)
+  return type === null || outages.includes(type) ? 'out' : 'alive'
+}
+
 /** What a failed request for one single partition says of its messages. */
 export type Refusal = 'for-now' | 'for-good' | 'unknown'
 
@@ -29,6 +44,13 @@ export function refusalOf(error: unknown): Refusal {
 export function unavailable(error: unknown): LogUnavailableError {
   return new LogUnavailableError(`the log cannot be reached, nothing was written (${reasonOf(error)})`, {
     cause: error,
+  })
+}
+
+/** `reason`: what the last attempt failed with. */
+export function breakerIsOpen(reason: unknown): LogUnavailableError {
+  return new LogUnavailableError(`the log does not answer, nothing was sent (${reasonOf(reason)})`, {
+    cause: reason,
   })
 }
 

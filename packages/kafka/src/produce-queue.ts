@@ -1,5 +1,5 @@
 /** What waits to be produced, and how much of it goes into one request. Pure bookkeeping: no clock, no I/O. */
-import type { Appended } from '@ironsys/engine'
+import type { Appended, PartitionId } from '@ironsys/engine'
 import type { TopicMessages } from 'kafkajs'
 
 export interface BatchLimits {
@@ -38,9 +38,46 @@ export interface PartitionQueue {
   failures: number
 }
 
+/** The queues of all partitions that anything was ever appended to. */
+export class PartitionQueues {
+  readonly #queues = new Map<string, Map<number, PartitionQueue>>()
+
+  of({ topic, partition }: PartitionId): PartitionQueue {
+    let ofTopic = this.#queues.get(topic)
+    if (ofTopic === undefined) {
+      ofTopic = new Map()
+      this.#queues.set(topic, ofTopic)
+    }
+    let queue = ofTopic.get(partition)
+    if (queue === undefined) {
+      queue = { topic, partition, entries: [], failures: 0 }
+      ofTopic.set(partition, queue)
+    }
+    return queue
+  }
+
+  *all(): Iterable<PartitionQueue> {
+    for (const ofTopic of this.#queues.values()) yield* ofTopic.values()
+  }
+}
+
 export interface Batch {
   readonly queue: PartitionQueue
   readonly entries: readonly Entry[]
+}
+
+/** One produce request, from its plan to its answer. */
+export interface Attempt {
+  batches: readonly Batch[]
+  /** Planned: nothing was done for it, and nothing will be if the breaker refuses it. Handed over: it may be sent. */
+  phase: 'planned' | 'connecting' | 'handed-over'
+  readonly requestsBefore: number
+  readonly startedMs: number
+}
+
+/** True when no produce request of this process came between the entry's first attempt and this one. */
+export function isCleanBefore(attempt: Attempt, entry: Entry): boolean {
+  return entry.requestsBefore === attempt.requestsBefore
 }
 
 /** A record batch's header, and an upper bound of what one record adds to its key and value. */
@@ -99,6 +136,13 @@ export function takeExpired(queue: PartitionQueue, nowMs: number): Entry[] {
   let count = 0
   while (count < entries.length && (entries[count]?.deadlineMs ?? Number.POSITIVE_INFINITY) <= nowMs) count++
   return count === 0 ? [] : entries.splice(0, count)
+}
+
+/** Takes out what is certainly not sent. */
+export function takeUnsent(queue: PartitionQueue, isUnsent: (entry: Entry) => boolean): Entry[] {
+  const unsent = queue.entries.filter(isUnsent)
+  if (unsent.length > 0) queue.entries = queue.entries.filter((entry) => !isUnsent(entry))
+  return unsent
 }
 
 /** What somebody still waits for: expired entries are not sent. */

@@ -8,6 +8,7 @@ import {
 import { AppendQueue } from './append-queue.ts'
 import { endedWithin, type KafkaSettings } from './client.ts'
 import { sendInOrder } from './ordered-send.ts'
+import { alwaysClosed, type ProduceBreaker } from './produce-breaker.ts'
 import { unavailable } from './produce-faults.ts'
 import { createProduceLink, type ProduceLink } from './produce-link.ts'
 import {
@@ -31,15 +32,17 @@ const silent: ProducerObserver = { request: () => {}, rejected: () => {} }
 /**
  * Makes a producer that connects at its first use.
  * `append` also throws a RangeError for a message above `maxBatchBytes`, which the edge must not let through.
+ * `breaker` is asked before each request of `append`; {@link judgeLog} tells it what counts.
  */
 export function createCommandProducer(
   settings: KafkaSettings,
   options: Partial<ProducerOptions> = {},
   observer: ProducerObserver = silent,
+  breaker: ProduceBreaker = alwaysClosed,
 ): CommandProducer {
   const all: ProducerOptions = { ...defaultProducerOptions, ...options }
   const link = createProduceLink(settings, all.requestTimeoutMs)
-  return createProducerOn(link, all, reachability(settings, observer))
+  return createProducerOn(link, all, reachability(settings, observer), breaker)
 }
 
 /** The producer on a link that is already there: on kafkajs, or on the simulator's log. */
@@ -47,9 +50,10 @@ export function createProducerOn(
   link: ProduceLink,
   all: ProducerOptions = defaultProducerOptions,
   observer: ProducerObserver = silent,
+  breaker: ProduceBreaker = alwaysClosed,
 ): CommandProducer {
   checkProducerOptions(all)
-  const queue = new AppendQueue(link, all, observer)
+  const queue = new AppendQueue(link, all, observer, breaker)
   const closing = new AbortController()
   return {
     append: (id, key, value) => queue.append(id, key, value),

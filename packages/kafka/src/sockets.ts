@@ -46,7 +46,8 @@ export function watchSockets(make: SocketFactory = connectDirectly, events: Sock
     if (events.produceRequest !== undefined) watchWrites(socket, events.produceRequest)
     sockets.set(socket, `${target.host}:${target.port}`)
     let connected = false
-    socket.once('connect', () => {
+    // A server whose certificate is refused was never there.
+    socket.once(socket instanceof tls.TLSSocket ? 'secureConnect' : 'connect', () => {
       connected = true
     })
     socket.once('close', () => {

@@ -43,3 +43,28 @@ test('errors keep type, message, stack, code and cause, without credentials of U
     stack: expect.stringContaining('caused by'),
   })
 })
+
+test('the password of a URL is cut out wherever it stands, and nothing else of the line', () => {
+  const lines = captured((logger) => {
+    logger.warn({ reason: 'no answer from rediss://me:hunt@er2@cache:6379' }, 'waiting')
+    logger.info({ url: 'http://a.example/x', who: 'ann@b.example' }, 'served')
+  })
+  expect(lines).toMatchObject([
+    { reason: 'no answer from rediss://[redacted]@cache:6379' },
+    { url: 'http://a.example/x', who: 'ann@b.example' },
+  ])
+})
+
+test('a token or an API key is cut out wherever it stands, and the line stays JSON', () => {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const token = `${part({ alg: 'HS256' })}.${part({ sub: 'ann' })}.c2lnbmF0dXJl`
+  const key = `iron_0123456789abcdef_${'S'.repeat(43)}`
+  const lines = captured((logger) => {
+    logger.info({ anything: [`Bearer ${token}`], deep: { a: { b: { c: key } } } }, `got ${token}`)
+    logger.child({ who: key }).error({ err: new Error(`refused "${token}"`) }, key)
+  })
+  const text = JSON.stringify(lines)
+  for (const secret of [token, key, 'c2lnbmF0dXJl', 'SSSS', part({ sub: 'ann' })])
+    expect(text).not.toContain(secret)
+  expect(lines).toMatchObject([{ msg: 'got [redacted]' }, { msg: '[redacted]', who: '[redacted]' }])
+})

@@ -3,6 +3,8 @@
  * the code does. Units are in the names, as Prometheus wants them: seconds, never milliseconds.
  */
 
+import { settingsMetrics } from './settings-metrics.ts'
+
 export interface MetricSpec {
   readonly name: string
   readonly help: string
@@ -60,6 +62,7 @@ export const metricsTable = {
     type: 'counter',
     labels: ['reason'],
   },
+  ...settingsMetrics,
   commandsDecided: {
     name: 'ironsys_commands_decided_total',
     help: 'Commands whose decision is committed, by topic and outcome code (ok or the reason of the rejection).',
@@ -135,6 +138,24 @@ export const metricsTable = {
     type: 'gauge',
     labels: ['topic', 'partition'],
   },
+  breakerState: {
+    name: 'ironsys_breaker_state',
+    help: 'Circuit breaker of a dependency (kafka, postgres, redis): 0 closed, 1 half-open, 2 open.',
+    type: 'gauge',
+    labels: ['dependency'],
+  },
+  breakerChanges: {
+    name: 'ironsys_breaker_changes_total',
+    help: 'Changes of a circuit breaker, by dependency and what it became: closed, half-open, open.',
+    type: 'counter',
+    labels: ['dependency', 'to'],
+  },
+  breakerRefused: {
+    name: 'ironsys_breaker_refused_total',
+    help: 'Calls that a circuit breaker refused: open (the dependency is out), full (too many calls under way).',
+    type: 'counter',
+    labels: ['dependency', 'why'],
+  },
   cacheReads: {
     name: 'ironsys_cache_reads_total',
     help: 'Snapshot reads by the tier that answered: l1, l2, l3, stale (fallback), negative (known to be missing).',
@@ -164,6 +185,48 @@ export const metricsTable = {
     help: 'Streams that were refused, by the limit that was reached: caller, process.',
     type: 'counter',
     labels: ['limit'],
+  },
+  shed: {
+    name: 'ironsys_shed_total',
+    help: 'Commands refused with 503 overloaded before anything was done for them, by reason (produce-queue, event-loop, worker-lag) and class (new, finishing).',
+    type: 'counter',
+    labels: ['reason', 'class'],
+  },
+  shedShare: {
+    name: 'ironsys_shed_share',
+    help: 'The share of the commands of a class that is being refused, 0 to 1.',
+    type: 'gauge',
+    labels: ['class'],
+  },
+  shedPressure: {
+    name: 'ironsys_shed_pressure',
+    help: 'How high what load shedding looks at is, in parts of its threshold, by reason: from 1 on, if it stays, commands are refused.',
+    type: 'gauge',
+    labels: ['reason'],
+  },
+  replayRecords: {
+    name: 'ironsys_replay_records_total',
+    help: 'Looks for the record of a keyed request: found, none, failed (no answer from Redis in time), skipped (Redis is left alone after that).',
+    type: 'counter',
+    labels: ['result'],
+  },
+  rateLimited: {
+    name: 'ironsys_rate_limited_total',
+    help: 'Requests refused with 429 rate-limited, by the limit that was reached: ip, user, endpoint.',
+    type: 'counter',
+    labels: ['limit'],
+  },
+  rateLimitFetches: {
+    name: 'ironsys_rate_limit_fetches_total',
+    help: 'Batches of tokens asked for at Redis: granted, refused (none were left), failed (Redis did not answer).',
+    type: 'counter',
+    labels: ['result'],
+  },
+  rateLimitsLocal: {
+    name: 'ironsys_rate_limits_local',
+    help: '1 while Redis cannot be asked for tokens: this process then grants a share of each limit by itself.',
+    type: 'gauge',
+    labels: [],
   },
   replies: {
     name: 'ironsys_replies_total',

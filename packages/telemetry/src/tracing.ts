@@ -65,8 +65,8 @@ export interface TracingOptions {
   readonly instanceId: string
   /** The collector's base URL; `/v1/traces` is put behind it. */
   readonly endpoint: string
-  /** The share of the requests without a `traceparent` that is traced, 0 to 1. */
-  readonly ratio: number
+  /** The share of the requests without a `traceparent` that is traced, 0 to 1; asked for each of them. */
+  readonly ratio: () => number
 }
 
 export interface Answer {
@@ -125,7 +125,7 @@ export function createTracing(deps: TracingDeps, options: TracingOptions): Traci
       if (headers.traceparent !== undefined)
         context = propagator.extract(context, headers, defaultTextMapGetter)
       const parent = context === ROOT_CONTEXT ? undefined : trace.getSpanContext(context)
-      const chosen = parent === undefined ? random() < options.ratio : (parent.traceFlags & 1) === 1
+      const chosen = parent === undefined ? random() < options.ratio() : (parent.traceFlags & 1) === 1
       if (!chosen) return null
       if (!admit()) {
         observe('dropped', 1)

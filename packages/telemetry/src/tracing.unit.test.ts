@@ -38,7 +38,7 @@ function open(endpoint: string): Tracing {
       nowMs: () => nowMs,
       random: () => random,
     },
-    { service: 'tested', instanceId: 'i-1', endpoint, ratio: 0.01 },
+    { service: 'tested', instanceId: 'i-1', endpoint, ratio: () => 0.01 },
   )
 }
 
@@ -111,7 +111,7 @@ test('a collector that does not answer holds a bounded number of spans, and an e
       nowMs: () => nowMs,
       random: () => 0,
     },
-    { service: 'tested', instanceId: 'i-1', endpoint: collector.endpoint, ratio: 1 },
+    { service: 'tested', instanceId: 'i-1', endpoint: collector.endpoint, ratio: () => 1 },
   )
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < tracingLimits.spansPerSecond; i++) crowded.start('GET', {})?.end(answer)

@@ -52,6 +52,11 @@ export function appEnvironment(
     PARTITIONS: String(partitions),
     ID_KEY: randomBytes(32).toString('hex'),
     CURSOR_KEYS: `a:${randomBytes(32).toString('hex')}`,
+    // All clients have one address.
+    RATE_IP_PER_SECOND: '1000000',
+    RATE_IP_BURST: '1000000',
+    // A machine that runs tests is often short of time, which is no overload of what is tested.
+    SHED_LOOP_DELAY_MS: '5000',
   }
 }
 

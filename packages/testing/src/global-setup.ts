@@ -1,14 +1,14 @@
 /**
- * Starts real servers for one test run, under ports and a folder of their own, so that `make up` can go on beside it.
+ * Starts real servers for one project of a test run, under ports and a folder of their own, so that `make up` can go on beside it.
  *
  * They end with the run, and their data with them. A run that was killed leaves both behind; the next one clears them.
  */
-import { basename } from 'node:path'
 import {
   findFreePorts,
   killNative,
   markOf,
   type Ports,
+  pidOfTestFolder,
   pidPath,
   postgresUrl,
   readPidFile,
@@ -30,8 +30,8 @@ const TEMPLATE = 'ironsys_template'
 const RUN = 'test-run'
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  await clearDeadRuns()
-  const path = testFolder(process.pid)
+  const path = testFolder(process.pid, project.name)
+  await clearDeadRuns(path)
   // A last resort: the process ends without the tear-down, by an error or a second Ctrl-C.
   const onExit = () => killNative(path)
   process.once('exit', onExit)
@@ -91,13 +91,12 @@ async function testPorts(): Promise<Ports> {
   return { postgres, redis, kafka, kafkaController }
 }
 
-/** A folder whose run does not live any more is stopped and removed. */
-async function clearDeadRuns(): Promise<void> {
+/** A folder whose run does not live any more is stopped and removed; so is what another one has left in `own`. */
+async function clearDeadRuns(own: string): Promise<void> {
   for (const folder of testFolders()) {
-    const pid = Number(basename(folder).slice('test-'.length))
     const run = readPidFile(pidPath(folder, RUN))
     // Just made, and not marked yet: its pid is alive.
-    if (run !== null || (pid !== process.pid && markOf(pid) !== null)) continue
+    if (run !== null || (folder !== own && markOf(pidOfTestFolder(folder)) !== null)) continue
     await stopStack(folder, true)
     removeStack(folder)
   }

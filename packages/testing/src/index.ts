@@ -1,3 +1,10 @@
+export {
+  appEnvironment,
+  endApp,
+  type LaunchedApp,
+  launchApp,
+  waitAppReady,
+} from './app-launch.ts'
 export { type TestServices, testServices } from './services.ts'
 export {
   type EventsClient,

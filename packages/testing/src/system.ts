@@ -4,6 +4,7 @@ import {
   pidPath,
   type RunningProcess,
   removeStack,
+  type ServerName,
   serversOfTests,
   startStack,
   stopStack,
@@ -11,7 +12,9 @@ import {
   testFolder,
   writePidFile,
 } from '@ironsys/local'
+import { migrate } from '@ironsys/postgres'
 import { type AppName, appEnvironment, createTopics, endApp, launchApp, waitAppReady } from './app-launch.ts'
+import { killServer, signalServer } from './server-signals.ts'
 import { createTestDatabase } from './test-database.ts'
 
 const PARTITIONS = 4
@@ -24,6 +27,11 @@ export interface TestSystem {
   /** Starts one more API process; resolves when it is ready. */
   startApi(environment?: Readonly<Record<string, string>>): Promise<TestApp>
   startWorker(environment?: Readonly<Record<string, string>>): Promise<TestApp>
+  /** SIGKILL to all processes of one of the system's own servers. */
+  killServer(name: ServerName): Promise<void>
+  /** Starts it again, with its data; resolves when it answers. */
+  startServer(name: ServerName): Promise<void>
+  signalServer(name: ServerName, signal: 'SIGSTOP' | 'SIGCONT'): void
   /** Starts an app that is expected to end by itself: its exit and what it said. */
   runToEnd(
     app: 'api' | 'worker',
@@ -44,19 +52,29 @@ export interface TestApp {
   log(): string
 }
 
-export async function startSystem(): Promise<TestSystem> {
+/**
+ * `ownPostgres`: not only a database but a server of its own, to be killed and frozen as the others. Servers that this is done
+ * to must be processes of this machine (`native`).
+ */
+export async function startSystem({ ownPostgres = false } = {}): Promise<TestSystem> {
   // One per process: what a killed run leaves is found and cleared by the next one's global set-up.
   const path = testFolder(process.pid)
-  const [redis = 0, kafka = 0, kafkaController = 0] = await findFreePorts(3)
-  const ports = { postgres: 0, redis, kafka, kafkaController }
+  const [postgres = 0, redis = 0, kafka = 0, kafkaController = 0] = await findFreePorts(4)
+  const ports = { postgres, redis, kafka, kafkaController }
   writePidFile(pidPath(path, 'test-run'), process.pid)
   const nobody = { databaseUrl: null, redisUrl: null, kafkaBrokers: null }
   const folder = { path, ports, disposable: true, report: () => {}, signal: new AbortController().signal }
-  const [database, stack] = await Promise.all([
-    createTestDatabase(),
-    startStack(folder, { given: nobody, servers: serversOfTests() }, ['redis', 'kafka']),
+  const [copied, stack] = await Promise.all([
+    ownPostgres ? null : createTestDatabase(),
+    startStack(folder, { given: nobody, servers: ownPostgres ? 'native' : serversOfTests() }, [
+      'redis',
+      'kafka',
+      ...(ownPostgres ? (['postgres'] as const) : []),
+    ]),
   ])
   const { redisUrl, kafkaBrokers } = stack.addresses
+  const database = copied ?? { url: stack.addresses.databaseUrl, drop: async () => undefined }
+  if (ownPostgres) await migrate(database.url)
   await createTopics(kafkaBrokers, PARTITIONS)
   const addresses = { databaseUrl: database.url, redisUrl, kafkaBrokers }
   const apps = createLauncher(path, appEnvironment(addresses, PARTITIONS))
@@ -67,6 +85,13 @@ export async function startSystem(): Promise<TestSystem> {
     partitions: PARTITIONS,
     startApi: (environment) => apps.start('api', environment),
     startWorker: (environment) => apps.start('worker', environment),
+    killServer: (name) => killServer(path, name),
+    startServer: async (name) => {
+      const server = stack.processes.find(({ running }) => running.name === name)
+      if (server === undefined) throw new Error(`${name} is none of this system's own processes`)
+      await server.startAgain(folder.signal)
+    },
+    signalServer: (name, signal) => signalServer(path, name, signal),
     runToEnd: async (app, environment) => {
       const { running } = await apps.run(app, environment)
       return { how: await running.exited, log: tailOf(running.logPath) }

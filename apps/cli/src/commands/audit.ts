@@ -23,6 +23,7 @@ import { readOptions } from '../arguments.ts'
 import { auditJson, auditText, planText, type RepairResult, repairJson, repairText } from '../audit-report.ts'
 import { type Command, type Context, UsageFault } from '../command.ts'
 import { confirmed } from '../confirm.ts'
+import { kafkaSettings } from '../log.ts'
 import { slotIdValue, wholeNumber } from '../option-values.ts'
 import { createProgressMeter } from '../progress-meter.ts'
 import { currentAddresses } from '../running.ts'
@@ -50,16 +51,14 @@ export const auditCommand: Command = {
 docs/operating.md says what each finding asks for.`,
   run: async (args, context) => {
     const options = readAuditOptions(args)
-    const { databaseUrl, redisUrl, kafkaBrokers } = currentAddresses(context.config)
+    const { config } = context
+    const { databaseUrl, redisUrl } = currentAddresses(config)
     const name = 'ironsys-audit'
     const pool = createPool(databaseUrl, { applicationName: name, maxConnections: 1, readOnly: true })
     const writing = createPool(databaseUrl, { applicationName: `${name}-repair`, maxConnections: 1 })
-    const redis = connectRedis(redisUrl, {
-      name: 'audit',
-      logger: silentLogger,
-      commandTimeoutMs: REDIS_TIMEOUT_MS,
-    })
-    const log = createLogSource({ brokers: kafkaBrokers, clientId: name, logger: silentLogger })
+    const connection = { name: 'audit', logger: silentLogger, commandTimeoutMs: REDIS_TIMEOUT_MS }
+    const redis = connectRedis(redisUrl, connection, config.local.security.redisCa)
+    const log = createLogSource(kafkaSettings(config, name))
     try {
       const nowMs = () => performance.now()
       const audited = { pool, redis, log, nowMs }

@@ -44,7 +44,8 @@ export const redisCliCommand: Command = {
     const password = decodeURIComponent(url.password)
     url.password = ''
     const env = { ...environment, ...(password === '' ? {} : { REDISCLI_AUTH: password }) }
-    return runProgram(program, ['-u', url.toString(), ...args], { env })
+    const trusted = environment.REDIS_CA_FILE ? ['--cacert', environment.REDIS_CA_FILE] : []
+    return runProgram(program, ['-u', url.toString(), ...trusted, ...args], { env })
   },
 }
 

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { readOptions } from '../arguments.ts'
 import type { Command, Context } from '../command.ts'
 import { type LagRow, lagTable } from '../lag-table.ts'
-import { withLogAdmin } from '../log.ts'
+import { kafkaSettings, withLogAdmin } from '../log.ts'
 import { currentAddresses } from '../running.ts'
 
 const REFRESH_MS = 1000
@@ -24,13 +24,13 @@ export const lagCommand: Command = {
 In a terminal it refreshes every second until Ctrl-C, elsewhere and with --once it prints once.`,
   run: async (args, context) => {
     const { once } = readOptions(args, { once: { type: 'boolean', default: false } })
-    const { databaseUrl, kafkaBrokers } = currentAddresses(context.config)
+    const { databaseUrl } = currentAddresses(context.config)
     const client = new pg.Client({ connectionString: databaseUrl })
     await client.connect().catch((error: Error) => {
       throw new LocalFault(`the database does not answer: ${error.message}; ./ironsys up starts it`)
     })
     try {
-      await withLogAdmin(kafkaBrokers, (admin) =>
+      await withLogAdmin(kafkaSettings(context.config), (admin) =>
         show(client, admin, context, !once && process.stdout.isTTY === true),
       )
       return 0

@@ -30,8 +30,10 @@ Exit code: 0 every unit and request is accounted for, 1 one is not, or it failed
 /** Benches beside the one of rates, by the flag that asks for them: programs of load-tests/src. */
 const benches: Readonly<Record<string, string>> = {
   '--life': 'life',
+  '--limits': 'limits',
   '--lists': 'lists',
   '--streams': 'streams',
+  '--overload': 'overload',
 }
 
 export const benchCommand: Command = {
@@ -43,7 +45,10 @@ export const benchCommand: Command = {
                               [--burst 10000] [--pace 1000] [--idle 150] [--patience 120]
        ./ironsys bench --lists [--only 'an hour'] [--slots 100000] [--seconds 5] [--pace 200] [--writes 500] [--rounds 3]
        ./ironsys bench --streams [--only fanout|visibility] [--streams 5000] [--changes 60] [--visible 200]
-                                 [--patience 30]`,
+                                 [--patience 30]
+       ./ironsys bench --overload [--factors 0.5,1,1.5,2,3] [--seconds 6] [--settle 4] [--warmup 6] [--connections 2000]
+                                  [--patience 30]
+       ./ironsys bench --limits [--requests 500000] [--rounds 5] [--addresses 20000]`,
   details: `Starts servers and apps of its own, under free ports and with data of their own, and stops them at the end.
 For figures that mean something nothing else may run, the stack of ./ironsys up included.
 
@@ -63,6 +68,13 @@ kind, while buyers look at slots and make --writes reservations a second. --only
 
 With --streams it measures open streams of a slot: the API's memory with thousands of them, how soon a change has reached all
 of them, and how soon it is seen at each of two APIs.
+
+With --limits it measures what the rate limits of a request cost, in one process and without servers: one address, many, one
+that is refused, and without Redis.
+
+With --overload it measures what becomes of more than the system can take: a closed loop finds the rate that it sustains, then
+--factors of that are offered, after --settle for --seconds each, in an open loop over --connections, whose latencies count from when each request was due: what is
+accepted, committed and refused (503) a second, and how fast.
 
 A run fails when nothing moves for --patience seconds. All figures are kept in load-tests/results. The summary at the end says
 of each target whether it was reached or MISSED. Everything is measured first, then the exit code says: 0 all targets

@@ -1,12 +1,12 @@
 import { createLogSource } from '@ironsys/audit'
 import { limits } from '@ironsys/contracts'
-import { silentLogger } from '@ironsys/kafka'
 import { LocalFault } from '@ironsys/local'
 import { agedLimits, countAged, outcomeDays, removeAged } from '../aged-tables.ts'
 import { readOptions } from '../arguments.ts'
 import { type Command, type Context, UsageFault } from '../command.ts'
 import { confirmed } from '../confirm.ts'
 import { withDeployment } from '../deployment.ts'
+import { kafkaSettings } from '../log.ts'
 import { wholeNumber } from '../option-values.ts'
 import { createProgressMeter } from '../progress-meter.ts'
 import {
@@ -25,7 +25,6 @@ import {
   retentionResultJson,
   retentionResultText,
 } from '../retention-text.ts'
-import { currentAddresses } from '../running.ts'
 import { createWriters } from '../writers.ts'
 
 const KEEP_DAYS = 90
@@ -89,12 +88,7 @@ function readRetentionOptions(args: readonly string[]): Options {
 async function retain(deps: RetentionDeps, options: Options, { config, say }: Context): Promise<number> {
   const { pool } = deps
   const { keepDays, dryRun, yes, json } = options
-  const { kafkaBrokers } = currentAddresses(config)
-  const log = createLogSource({
-    brokers: kafkaBrokers,
-    clientId: `ironsys-${PURPOSE}`,
-    logger: silentLogger,
-  })
+  const log = createLogSource(kafkaSettings(config, `ironsys-${PURPOSE}`))
   try {
     const aged = await agedLimits(pool, log, keepDays)
     const plan: RetentionPlan = {

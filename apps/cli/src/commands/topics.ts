@@ -1,7 +1,7 @@
 import { requireNoArguments } from '../arguments.ts'
 import type { Command } from '../command.ts'
-import { topicPlans, withLogAdmin } from '../log.ts'
-import { currentAddresses } from '../running.ts'
+import type { CliConfig } from '../config.ts'
+import { kafkaSettings, topicPlans, withLogAdmin } from '../log.ts'
 
 export const topicsCommand: Command = {
   name: 'topics',
@@ -11,18 +11,14 @@ export const topicsCommand: Command = {
 changing it would move keys between writers. ./ironsys up does this by itself.`,
   run: async (args, { config, say }) => {
     requireNoArguments(args)
-    await ensureTopics(currentAddresses(config).kafkaBrokers, config.partitionCount, say)
+    await ensureTopics(config, say)
     return 0
   },
 }
 
 /** Makes or checks all topics and says what is there. */
-export async function ensureTopics(
-  brokers: readonly string[],
-  partitions: number,
-  say: (line: string) => void,
-): Promise<void> {
-  const plans = topicPlans(partitions)
-  await withLogAdmin(brokers, (admin) => admin.ensureTopics(plans))
-  say(`topics: ${plans.map((plan) => plan.topic).join(', ')} (${partitions} partitions each)`)
+export async function ensureTopics(config: CliConfig, say: (line: string) => void): Promise<void> {
+  const plans = topicPlans(config.partitionCount)
+  await withLogAdmin(kafkaSettings(config), (admin) => admin.ensureTopics(plans))
+  say(`topics: ${plans.map((plan) => plan.topic).join(', ')} (${config.partitionCount} partitions each)`)
 }

@@ -1,5 +1,6 @@
 import { relative } from 'node:path'
 import { checkout, run } from '@ironsys/local'
+import { lintApi } from '../api-lint.ts'
 import { requireNoArguments } from '../arguments.ts'
 import type { Command, Context } from '../command.ts'
 import { generatedFiles } from '../generated.ts'
@@ -58,6 +59,7 @@ function steps(context: Context): readonly Step[] {
       name: `${relative(checkout, file.path)} is up to date`,
       check: () => file.drift(context),
     })),
+    { name: 'the OpenAPI description under redocly and spectral', check: () => lintApi(context) },
     {
       name: 'tests with nginx and Chromium',
       check: () =>

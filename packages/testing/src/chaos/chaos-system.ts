@@ -7,7 +7,7 @@
  *    proxy's address, so there the judges wait until all is healed).
  * 2. A server keeps its data over a kill; its ports never change, so that clients find it again.
  */
-import { readFileSync, renameSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import {
   type Addresses,
   addressesOf,
@@ -17,7 +17,6 @@ import {
   isPortFree,
   LOOPBACK,
   logPath,
-  type ProcessMark,
   pidPath,
   readPidFile,
   removeStack,
@@ -33,6 +32,7 @@ import {
 } from '@ironsys/local'
 import { migrate } from '@ironsys/postgres'
 import { type AppName, appEnvironment, createTopics } from '../app-launch.ts'
+import { killServer, signalServer } from '../server-signals.ts'
 import { createTcpProxy, type TcpProxy } from '../tcp-proxy.ts'
 import { type AppInstance, createAppInstance } from './app-instance.ts'
 
@@ -113,7 +113,7 @@ export async function startChaosSystem(
         await waitUntil(() => isPortFree(ports[name]), PORT_FREE_DEADLINE_MS)
         await startServers({ ...stack, report: () => undefined }, [name])
       },
-      signalServer: (name, kind) => process.kill(requireServer(path, name).pid, kind),
+      signalServer: (name, kind) => signalServer(path, name, kind),
       close,
     }
   } catch (error) {
@@ -150,32 +150,6 @@ function throughProxies(proxies: Readonly<Record<ServerName, TcpProxy>>): Addres
 async function startServers(stack: StackFolder, names: readonly ServerName[]): Promise<Addresses> {
   const given = { databaseUrl: null, redisUrl: null, kafkaBrokers: null }
   return (await startStack(stack, { given, servers: 'native' }, names)).addresses
-}
-
-/** Postgres' children outlive it for a moment and would keep the next start from its shared memory: they go too. */
-async function killServer(folder: string, name: ServerName): Promise<void> {
-  const { pid } = requireServer(folder, name)
-  const children = name === 'postgres' ? childrenOf(pid) : []
-  process.kill(pid, 'SIGKILL')
-  for (const child of children) {
-    try {
-      process.kill(child, 'SIGKILL')
-    } catch {
-      // It has noticed before us that its parent is gone.
-    }
-  }
-  await stopByPidFile(folder, name, KILL)
-}
-
-function childrenOf(pid: number): readonly number[] {
-  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
-  return text === '' ? [] : text.split(' ').map(Number)
-}
-
-function requireServer(folder: string, name: ServerName): ProcessMark {
-  const mark = readPidFile(pidPath(folder, name))
-  if (mark === null) throw new Error(`${name} does not run`)
-  return mark
 }
 
 let logsKept = 0

@@ -1,7 +1,8 @@
-/** An API process without its HTTP: the real append queue and the real snapshot cache. */
-import { createSnapshotCache, readAnnouncements, type SnapshotCache } from '@ironsys/cache'
+/** An API process without its HTTP: the real append queue and the real snapshot cache, behind their real breakers. */
+import { createSnapshotCache, judgeRedis, readAnnouncements, type SnapshotCache } from '@ironsys/cache'
+import { type Breaker, createBreaker, defaultThresholds, type Verdict } from '@ironsys/circuit-breaker'
 import { redisNames, type SlotDocument, slotDocumentSchema } from '@ironsys/contracts'
-import { type CommandProducer, createProducerOn } from '@ironsys/kafka'
+import { type CommandProducer, createProducerOn, judgeLog } from '@ironsys/kafka'
 import { slotDocument } from '@ironsys/reservations'
 import { createWire } from './network.ts'
 import { connectRedis, type System } from './system.ts'
@@ -38,7 +39,12 @@ export function startApi(system: System, actor: Actor): ApiProcess {
   cache.setLive(true)
   return {
     actor,
-    producer: createProducerOn(system.log.link(actor)),
+    producer: createProducerOn(
+      system.log.link(actor),
+      undefined,
+      undefined,
+      openBreaker(system, actor, 'kafka', judgeLog),
+    ),
     read: async (slotId) => {
       try {
         const hit = await cache.get(slotId)
@@ -60,6 +66,7 @@ function openCache(system: System, actor: Actor): SnapshotCache<SlotDocument> {
   const postgres = createWire(timeline, actor, system.postgres)
   return createSnapshotCache<SlotDocument>({
     redis: connectRedis(system, actor),
+    redisBreaker: openBreaker(system, actor, 'redis', judgeRedis),
     redisKey: redisNames.slot,
     load: (slotId) =>
       postgres('load', () => {
@@ -72,6 +79,24 @@ function openCache(system: System, actor: Actor): SnapshotCache<SlotDocument> {
     nowMs: () => Date.now(),
     observe: () => {},
   })
+}
+
+function openBreaker(
+  { timeline }: System,
+  actor: Actor,
+  dependency: string,
+  judge: (error: unknown) => Verdict,
+): Breaker {
+  return createBreaker(
+    {
+      dependency,
+      judge,
+      nowMs: () => performance.now(),
+      changed: (to) => timeline.say(() => `breaker of ${dependency}: ${to}`, actor),
+      refused: () => undefined,
+    },
+    defaultThresholds,
+  )
 }
 
 function parseDocument(document: unknown): SlotDocument | null {

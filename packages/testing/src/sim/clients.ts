@@ -7,6 +7,8 @@ import { domainOf, type System } from './system.ts'
 
 /** A client that hears nothing for so long asks again, milliseconds. */
 const PATIENCE_MS = 7000
+/** For so long it asks again, and at least so often: a refusal that comes at once tells little. */
+const GIVES_UP_AFTER_MS = 60_000
 const ATTEMPTS = 12
 /** A client that has its answer sends the same request once more: a double click, a retry that was late. */
 const SENT_AGAIN = 0.15
@@ -51,16 +53,16 @@ export class Clients {
   #askOnce(intent: Intent, delayMs: number): void {
     const { timeline } = this.#system
     this.#waiting++
-    timeline.schedule(timeline.world, delayMs, () => this.#attempt(intent, ATTEMPTS))
+    timeline.schedule(timeline.world, delayMs, () => this.#attempt(intent, 1, timeline.nowMs))
   }
 
-  #attempt(intent: Intent, attemptsLeft: number): void {
+  #attempt(intent: Intent, attempt: number, sinceMs: number): void {
     const { timeline } = this.#system
     const { random, world } = timeline
     const api = random.pickAny(this.#apis())
     if (api === undefined) {
       // Nobody listens: that is known at once, and is no attempt.
-      timeline.schedule(world, random.integer(20, 300), () => this.#attempt(intent, attemptsLeft))
+      timeline.schedule(world, random.integer(20, 300), () => this.#attempt(intent, attempt, sinceMs))
       return
     }
     let answered = false
@@ -69,8 +71,8 @@ export class Clients {
       answered = true
       patience.cancelled = true
       if (accepted !== null) this.#accept(intent, accepted)
-      else if (attemptsLeft > 1)
-        timeline.schedule(world, random.integer(20, 1500), () => this.#attempt(intent, attemptsLeft - 1))
+      else if (attempt < ATTEMPTS || timeline.nowMs - sinceMs < GIVES_UP_AFTER_MS)
+        timeline.schedule(world, random.integer(20, 1500), () => this.#attempt(intent, attempt + 1, sinceMs))
       else this.#giveUp(intent)
     }
     const patience = timeline.schedule(world, PATIENCE_MS, () => answer(null))
@@ -122,7 +124,7 @@ export class Clients {
     this.#waiting--
     this.#system.findings.add(
       'liveness',
-      `asked ${ATTEMPTS} times and never accepted: ${JSON.stringify(intent)}`,
+      `asked for ${GIVES_UP_AFTER_MS / 1000} s and never accepted: ${JSON.stringify(intent)}`,
     )
   }
 

@@ -59,6 +59,17 @@ export const bookingMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'anybody-may-end-a-booking',
+    what: 'somebody else may confirm and cancel a booking',
+    edits: [
+      edit(
+        'packages/bookings/src/client-decisions.ts',
+        '(caller === undefined || caller === booking.userId)',
+        "(caller !== '' || caller === booking.userId)",
+      ),
+    ],
+  },
+  {
     name: 'booked-hold-expires',
     what: 'the hold of a booking ends by itself where nobody has heard of the booking for long',
     edits: [

@@ -81,8 +81,8 @@ export const logMutants: readonly Mutant[] = [
     edits: [
       edit(
         'packages/kafka/src/append-queue.ts',
-        '          this.#settle(entry, this.#fault(entry, this.#lastError))\n',
-        '          this.#settle(entry, { offset: 0, timeMs: 0 })\n',
+        'of over) this.#settle(entry, this.#fault(entry, this.#lastError))',
+        'of over) this.#settle(entry, { offset: 0, timeMs: 0 })',
       ),
     ],
   },
@@ -92,8 +92,30 @@ export const logMutants: readonly Mutant[] = [
     edits: [
       edit(
         'packages/kafka/src/append-queue.ts',
-        'return unsent ? unavailable(error) : outcomeUnknown(error)',
-        'return unsent ? unavailable(error) : unavailable(error)',
+        'this.#isUnsent(entry) ? unavailable(error) : outcomeUnknown(error)',
+        'this.#isUnsent(entry) ? unavailable(error) : unavailable(error)',
+      ),
+    ],
+  },
+  {
+    name: 'sent-taken-for-refused',
+    what: 'an attempt that failed on its way is taken for one that the breaker refused',
+    edits: [
+      edit(
+        'packages/kafka/src/append-queue.ts',
+        "attempt.phase === 'planned' ? 'for-now' : answered",
+        "attempt.phase !== 'connecting' ? 'for-now' : answered",
+      ),
+    ],
+  },
+  {
+    name: 'breaker-without-probe',
+    what: 'a breaker that has opened lets no probe through',
+    edits: [
+      edit(
+        'packages/circuit-breaker/src/breaker.ts',
+        'return !closed && !pendingClose',
+        'return !closed && (!pendingClose || pendingClose)',
       ),
     ],
   },

@@ -1,0 +1,7 @@
+export {
+  type KafkaSecurity,
+  kafkaSecurity,
+  type SecurityEnvironment,
+  securityEnvironment,
+  securityFaults,
+} from './security.ts'
